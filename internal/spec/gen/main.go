@@ -13,7 +13,8 @@ type maker func(out *bytes.Buffer) error
 
 // makers names every generated file by package folder and file.
 var makers = map[string]maker{
-	"ckr/codes_gen.go": makeCodes,
+	"ckr/codes_gen.go":       makeCodes,
+	"mechanism/types_gen.go": makeMechanisms,
 }
 
 func main() {

@@ -1,0 +1,77 @@
+package mechanism
+
+import (
+	"reflect"
+	"slices"
+)
+
+// Resolve returns m as the type of this package that stands for it: a [Raw]
+// mechanism of the standard whose parameter is nothing or a plain byte string
+// becomes that type, and a pointer to a mechanism becomes what it points to.
+// Others, and nil, are returned as they are; a nil pointer is returned as nil.
+func Resolve(m Mechanism) Mechanism {
+	if m == nil {
+		return nil
+	}
+	if v := reflect.ValueOf(m); v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return nil
+		}
+		if inner, ok := v.Elem().Interface().(Mechanism); ok {
+			m = inner
+		}
+	}
+	if raw, ok := m.(Raw); ok {
+		return resolveRaw(raw)
+	}
+	return m
+}
+
+// plain has the mechanisms that take no parameter.
+var plain = []Mechanism{
+	RSAPKCS{}, RSAX509{}, ECDSA{}, EdDSA{}, AESECB{}, AESCMAC{}, AESKeyWrap{}, AESKeyWrapKWP{},
+	RSAKeyPairGen{}, ECKeyPairGen{}, ECEdwardsKeyPairGen{}, ECMontgomeryKeyPairGen{}, AESKeyGen{}, GenericSecretKeyGen{},
+}
+
+func resolveRaw(raw Raw) Mechanism {
+	if len(raw.Param) > 0 {
+		return resolveIV(raw)
+	}
+	if i := slices.IndexFunc(plain, func(m Mechanism) bool { return m.Type() == raw.T }); i >= 0 {
+		return plain[i]
+	}
+	if raw.T == Unavailable {
+		return raw
+	}
+	for _, row := range hashes {
+		switch raw.T {
+		case row.digest:
+			return Digest{Hash: row.hash}
+		case row.hmac:
+			return HMAC{Hash: row.hash}
+		case row.rsaPKCS:
+			return RSAPKCS{Hash: row.hash}
+		case row.rsaPSS: // the parameter may be left out where the type implies it
+			return RSAPSS{Hash: row.hash}
+		case row.ecdsa:
+			return ECDSA{Hash: row.hash}
+		}
+	}
+	return resolveIV(raw)
+}
+
+// resolveIV handles the mechanisms whose parameter is an initialisation
+// vector; a missing one is left for Check to refuse.
+func resolveIV(raw Raw) Mechanism {
+	switch raw.T {
+	case TypeAESCBC:
+		return AESCBC{IV: raw.Param}
+	case TypeAESCBCPad:
+		return AESCBCPad{IV: raw.Param}
+	case TypeAESKeyWrap:
+		return AESKeyWrap{IV: raw.Param}
+	case TypeAESKeyWrapKWP:
+		return AESKeyWrapKWP{IV: raw.Param}
+	}
+	return raw
+}

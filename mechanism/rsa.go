@@ -1,0 +1,96 @@
+package mechanism
+
+import "crypto"
+
+// NoSalt asks [RSAPSS] for an empty salt.
+const NoSalt = -1
+
+// RSAPKCS is RSA with the padding of PKCS #1 v1.5, PKCS #11 v3.2 §6.1:
+// for signatures, and without a Hash for encryption.
+//
+// Without a Hash it is CKM_RSA_PKCS: the input of a signature is a DigestInfo,
+// or any bytes, at most 11 bytes shorter than the modulus. With a Hash it is
+// CKM_SHA256_RSA_PKCS and the like, and its input is the message. If Digested
+// is set, the input is the digest under Hash already, which becomes a
+// DigestInfo; the type is CKM_RSA_PKCS again, for that is what a token sees.
+type RSAPKCS struct {
+	Hash     crypto.Hash
+	Digested bool
+}
+
+// Type is CKM_RSA_PKCS or the type with the hash.
+func (m RSAPKCS) Type() Type {
+	if m.Hash == 0 || m.Digested {
+		return TypeRSAPKCS
+	}
+	return rowOf(m.Hash).rsaPKCS
+}
+
+// RSAX509 is RSA without padding, CKM_RSA_X_509, PKCS #11 v3.2 §6.1. Input
+// and output are big endian and as long as the modulus; shorter input is
+// extended by leading zeros.
+type RSAX509 struct{}
+
+// Type is CKM_RSA_X_509.
+func (RSAX509) Type() Type { return TypeRSAX509 }
+
+// RSAPSS is a signature of PKCS #1 PSS, PKCS #11 v3.2 §6.1. MGF is the
+// hash function of MGF1; 0 means Hash. Salt is the length of the salt in
+// bytes; 0 means as long as the hash, [NoSalt] an empty one.
+//
+// If Digested is set, the input is the digest under Hash and the mechanism is
+// CKM_RSA_PKCS_PSS; otherwise the input is the message and the mechanism
+// CKM_SHA256_RSA_PKCS_PSS and the like.
+type RSAPSS struct {
+	Hash, MGF crypto.Hash
+	Salt      int
+	Digested  bool
+}
+
+// Type is CKM_RSA_PKCS_PSS or the type with the hash.
+func (m RSAPSS) Type() Type {
+	if m.Digested {
+		return TypeRSAPKCSPSS
+	}
+	return rowOf(m.Hash).rsaPSS
+}
+
+// SaltLength returns the length of the salt in bytes.
+func (m RSAPSS) SaltLength() int {
+	switch {
+	case m.Salt == NoSalt:
+		return 0
+	case m.Salt != 0:
+		return m.Salt
+	case usable(m.Hash):
+		return m.Hash.Size()
+	}
+	return 0
+}
+
+// MGFHash returns the hash function of MGF1.
+func (m RSAPSS) MGFHash() crypto.Hash {
+	if m.MGF == 0 {
+		return m.Hash
+	}
+	return m.MGF
+}
+
+// RSAOAEP is encryption by PKCS #1 OAEP, CKM_RSA_PKCS_OAEP, PKCS #11 v3.2
+// §6.1. MGF is the hash function of MGF1; 0 means Hash. Label is the
+// encoding parameter, usually empty.
+type RSAOAEP struct {
+	Hash, MGF crypto.Hash
+	Label     []byte
+}
+
+// Type is CKM_RSA_PKCS_OAEP.
+func (RSAOAEP) Type() Type { return TypeRSAPKCSOAEP }
+
+// MGFHash returns the hash function of MGF1.
+func (m RSAOAEP) MGFHash() crypto.Hash {
+	if m.MGF == 0 {
+		return m.Hash
+	}
+	return m.MGF
+}
