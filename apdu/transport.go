@@ -2,34 +2,8 @@ package apdu
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"sync"
-)
-
-// Errors of the link to a card. Transports, providers and Conn return them,
-// wrapped with what was being done; test with errors.Is.
-var (
-	// ErrRemoved says that the card is gone, or was taken out and put back.
-	// A Transport that returned it is dead.
-	ErrRemoved = errors.New("card removed")
-	// ErrReset says that the card was reset by someone else: selections and
-	// verified PINs are gone. The next call on the Transport works again.
-	ErrReset = errors.New("card was reset by another program")
-	// ErrNoCard says that the reader holds no card.
-	ErrNoCard = errors.New("no card in the reader")
-	// ErrNoReader says that there is no reader of that name.
-	ErrNoReader = errors.New("no such reader")
-	// ErrNoService says that the smart card service does not run.
-	ErrNoService = errors.New("smart card service not available")
-	// ErrInUse says that another program holds the card for itself alone.
-	ErrInUse = errors.New("card in use by another program")
-	// ErrLink says that the exchange failed below the card: the command was
-	// not understood, or the answer is no answer.
-	ErrLink = errors.New("communication with the card failed")
-	// ErrUnsure says that a command was sent and its answer was lost: the
-	// card may have executed it.
-	ErrUnsure = errors.New("answer lost: the command may have been executed")
 )
 
 // Protocol is the transmission protocol between reader and card.
