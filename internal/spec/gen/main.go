@@ -13,8 +13,11 @@ type maker func(out *bytes.Buffer) error
 
 // makers names every generated file by package folder and file.
 var makers = map[string]maker{
-	"ckr/codes_gen.go":       makeCodes,
-	"mechanism/types_gen.go": makeMechanisms,
+	"ckr/codes_gen.go":         makeCodes,
+	"mechanism/types_gen.go":   makeMechanisms,
+	"object/constants_gen.go":  makeObjectConstants,
+	"object/attributes_gen.go": makeAttributes,
+	"object/rules_gen.go":      makeRules,
 }
 
 func main() {
