@@ -31,7 +31,7 @@ func (t *Tx) exchange(ctx context.Context, w wire, want int) ([]byte, error) {
 	if want == 0 || want == MaxShortLe || want >= maxAnswer {
 		a.want, a.all = maxAnswer, true
 	}
-	data, sw, err := a.ask(ctx, w)
+	data, sw, err := a.ask(ctx, &w)
 	if err != nil {
 		return nil, err
 	}
@@ -45,17 +45,17 @@ func (t *Tx) exchange(ctx context.Context, w wire, want int) ([]byte, error) {
 	return a.result(sw)
 }
 
-// ask sends one command, with Le corrected once if the card says so, and
+// ask sends one command, with its Le corrected once if the card says so, and
 // refuses an answer that is longer than what was asked for. A card may answer
 // without having been asked.
-func (a *answer) ask(ctx context.Context, w wire) ([]byte, Status, error) {
-	data, sw, err := a.tx.send(ctx, w)
+func (a *answer) ask(ctx context.Context, w *wire) ([]byte, Status, error) {
+	data, sw, err := a.tx.send(ctx, *w)
 	if err == nil && sw.SW1() == 0x6C && !a.corrected {
 		a.corrected = true
 		clear(data)
 		w.Le = shortLe(sw.SW2())
 		a.want = max(a.want, a.total+w.Le)
-		data, sw, err = a.tx.send(ctx, w)
+		data, sw, err = a.tx.send(ctx, *w)
 	}
 	if err != nil {
 		return nil, 0, err
@@ -82,19 +82,18 @@ func (a *answer) fetch(ctx context.Context, of wire, sw Status) (Status, error) 
 		if err := ctx.Err(); err != nil {
 			return 0, a.tx.u.cutOff(err)
 		}
-		asked := min(shortLe(sw.SW2()), a.want-a.total)
-		get := wire{
-			Command: Command{CLA: channel(of.CLA), INS: insGetResponse, Le: asked},
-			show:    of.show,
-		}
-		data, next, err := a.ask(ctx, get)
+		get := wire{show: of.show, Command: Command{
+			CLA: channel(of.CLA), INS: insGetResponse,
+			Le: min(shortLe(sw.SW2()), a.want-a.total),
+		}}
+		data, next, err := a.ask(ctx, &get)
 		if err != nil {
 			return 0, err
 		}
 		if len(data) == 0 {
 			empty++
 		}
-		if len(data) < asked {
+		if len(data) < get.Le {
 			a.short = true
 		}
 		a.add(data)

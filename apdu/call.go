@@ -161,7 +161,7 @@ func (c *Conn) step() {
 // lateExchange drops an answer that came too late.
 func lateExchange(c *Conn) {
 	clear(c.call.command)
-	clear(c.call.response)
+	clear(c.call.response[:max(0, len(c.call.response)-2)])
 	c.call.response = nil
 	c.note(c.call.err)
 	c.lost()

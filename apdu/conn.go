@@ -28,6 +28,7 @@ type Conn struct {
 
 	caps         atomic.Pointer[Capabilities]
 	epoch        atomic.Uint64
+	resets       atomic.Uint64
 	disturbances atomic.Uint64
 	removed      atomic.Bool
 
@@ -152,6 +153,10 @@ func (c *Conn) SetCapabilities(caps Capabilities) { c.caps.Store(&caps) }
 // in the middle of an exchange.
 func (c *Conn) Epoch() uint64 { return c.epoch.Load() }
 
+// Resets counts the resets that others brought about: after one, the card has
+// forgotten what was selected and verified, and not by our doing.
+func (c *Conn) Resets() uint64 { return c.resets.Load() }
+
 // Alive is false once the card is known to be removed or the Conn closed. The
 // card is not asked.
 func (c *Conn) Alive() bool {
@@ -253,6 +258,7 @@ func (c *Conn) note(err error) {
 		c.removed.Store(true)
 		c.lost()
 	case errors.Is(err, ErrReset):
+		c.resets.Add(1)
 		c.lost()
 	}
 }

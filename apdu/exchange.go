@@ -39,7 +39,6 @@ func (t *Tx) send(ctx context.Context, w wire) ([]byte, Status, error) {
 	}
 	data, sw, err := split(response)
 	if err != nil {
-		clear(response)
 		if w.extended {
 			u.conn.withoutExtended()
 		}

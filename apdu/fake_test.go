@@ -155,3 +155,5 @@ func repeat(n int) []byte {
 	}
 	return b
 }
+
+func hexOf(b []byte) string { return fmt.Sprintf("%X", b) }

@@ -9,6 +9,9 @@ import (
 // Epoch is [Conn.Epoch].
 func (t *Tx) Epoch() uint64 { return t.u.conn.Epoch() }
 
+// Resets is [Conn.Resets].
+func (t *Tx) Resets() uint64 { return t.u.conn.Resets() }
+
 // Selected returns the answer to the SELECT of the unit's application, which is
 // not to be changed, and whether it was sent in this unit rather than in an
 // earlier one. A card may drop verified PINs with a SELECT, even of the
@@ -69,47 +72,4 @@ func (t *Tx) sendSelect(ctx context.Context) ([]byte, error) {
 		err = nil
 	}
 	return fci, err
-}
-
-// PINPad returns the keys of the reader, if it has any. Its calls are part of
-// the unit, and their errors as those of Do.
-func (t *Tx) PINPad() (PINPad, bool) {
-	if _, ok := t.u.conn.transport.(PINPad); !ok {
-		return nil, false
-	}
-	return txPINPad{t}, true
-}
-
-type txPINPad struct{ t *Tx }
-
-func (p txPINPad) Verify(ctx context.Context, b PINBlock) (Status, error) {
-	return p.t.enterPIN(ctx, b, doVerify)
-}
-
-func (p txPINPad) Modify(ctx context.Context, b PINBlock) (Status, error) {
-	return p.t.enterPIN(ctx, b, doModify)
-}
-
-func (t *Tx) enterPIN(ctx context.Context, b PINBlock, do func(*Conn)) (Status, error) {
-	if err := t.u.check(ctx); err != nil {
-		return 0, &CommandError{b.Command.Name(), err}
-	}
-	command, err := b.Command.AppendShort(nil)
-	if err != nil {
-		return 0, &CommandError{b.Command.Name(), err}
-	}
-	c := t.u.conn
-	c.call.reset(ctx, do, lateExchange)
-	c.call.block = b
-	started := c.clock()
-	if err := t.u.run(); err != nil {
-		c.observe(command, nil, err, started, shown{})
-		return 0, &CommandError{b.Command.Name(), err}
-	}
-	status := c.call.status
-	c.observe(command, []byte{status.SW1(), status.SW2()}, nil, started, shown{})
-	if !status.valid() {
-		return 0, &CommandError{b.Command.Name(), t.u.garbled("status %04X", uint16(status))}
-	}
-	return status, nil
 }
