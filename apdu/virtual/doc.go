@@ -1,0 +1,24 @@
+// Package virtual has smart cards and readers made of software, for tests and
+// for trying things out: it is to this library what net/http/httptest is to
+// net/http.
+//
+//	card := virtual.New() // a blank card in memory
+//	p := virtual.NewProvider(virtual.Reader{Name: "Virtual 00", Card: card})
+//	t, err := p.Connect(ctx, "Virtual 00")
+//	...
+//	answer, err := t.Transmit(ctx, []byte{0x00, 0xCA, 0x01, 0xA0, 0x14})
+//
+// The card understands the MyEID command set: files with access conditions,
+// PINs and PUKs, RSA, EC, AES and DES keys. Personas differ in version,
+// capabilities and quirks. Open keeps a card in a file, so that whatever the
+// card has answered outlives the process.
+//
+// Readers behave as shared PC/SC readers do: several connections to one card,
+// transactions, resets by others, removal. Plug puts a card into the vpcd
+// reader of a running pcscd, where every other program finds it. Faults and
+// Observe let tests break exchanges and watch them.
+//
+// The card is honest about what it is not: its keys lie in the memory of the
+// process, or in a file, and nothing keeps the owner of either from reading
+// them. What a card's content means is left to package token.
+package virtual

@@ -1,0 +1,93 @@
+package myeid
+
+// offset reads P1 P2 of the commands for transparent files. Addressing by
+// short identifier (bit 8 of P1) is not known to the card.
+func (m *command) offset() (int, status) {
+	if m.p1&0x80 != 0 {
+		return 0, swP1P2
+	}
+	return int(m.p1p2()), swOK
+}
+
+// transparent checks that the current file is a transparent one and that a
+// condition on it is met.
+func (c *Card) transparent(condition func(acl) byte) (*file, status) {
+	f := c.current
+	switch {
+	case f.isDF():
+		return nil, swNoCurrentEF
+	case !f.isEF():
+		return nil, swConditions
+	case !c.allowed(condition(f.acl)):
+		return nil, swSecurity
+	}
+	return f, swOK
+}
+
+// readBinary answers what there is, with a warning if that is less than was
+// asked for; Le 00 means up to the end (ISO 7816-4 §7.2.3).
+func (c *Card) readBinary(m *command) ([]byte, status) {
+	from, sw := m.offset()
+	if sw != swOK {
+		return nil, sw
+	}
+	f, sw := c.transparent(acl.read)
+	if sw != swOK {
+		return nil, sw
+	}
+	if from >= len(f.content) {
+		return nil, swEndOfFile
+	}
+	rest := f.content[from:]
+	if len(rest) >= m.ne {
+		return rest[:m.ne:m.ne], swOK
+	}
+	if m.ne == maxShortAnswer {
+		return rest, swOK
+	}
+	return rest, swEndOfFile
+}
+
+func (c *Card) updateBinary(m *command) ([]byte, status) {
+	from, sw := m.offset()
+	if sw != swOK {
+		return nil, sw
+	}
+	f, sw := c.transparent(acl.update)
+	if sw != swOK {
+		return nil, sw
+	}
+	if from+len(m.data) > len(f.content) {
+		return nil, swOutside
+	}
+	copy(f.content[from:], m.data)
+	c.journal.content(f)
+	c.wrote(1)
+	return nil, swOK
+}
+
+// eraseBinary sets the file to FF from an offset to its end.
+func (c *Card) eraseBinary(m *command) ([]byte, status) {
+	from, sw := m.offset()
+	if sw != swOK {
+		return nil, sw
+	}
+	f, sw := c.transparent(acl.update)
+	if sw != swOK {
+		return nil, sw
+	}
+	if from > len(f.content) {
+		return nil, swOutside
+	}
+	fill(f.content[from:])
+	c.journal.content(f)
+	c.wrote(1)
+	return nil, swOK
+}
+
+// fill writes the state of erased memory.
+func fill(b []byte) {
+	for i := range b {
+		b[i] = 0xFF
+	}
+}

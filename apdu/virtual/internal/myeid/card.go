@@ -1,0 +1,66 @@
+package myeid
+
+// Life cycle states of the applet. Access conditions hold only in the second.
+const (
+	stateCreation    = 0x01
+	stateOperational = 0x07
+)
+
+// Card is one card. Its zero value is not usable: New, or Load.
+type Card struct {
+	persona Persona
+	store   Store // nil: the state lives in memory only
+	broken  bool  // the Store could neither keep nor give back the state
+
+	// The lasting state.
+	lifeCycle byte
+	counter   uint16 // grows with every write; clients drop their caches by it
+	nextUID   uint32
+	root      *file
+	pins      [pinCount + 1]pin // by reference; 0 is not used
+	used      int               // bytes of the capacity taken
+	journal   journal
+
+	// What is lost with the power.
+	verified uint16 // bit n-1: PIN n; then unblocker and admin
+	current  *file
+	env      environment
+	chain    chain
+	half     []byte // first half of a cryptogram in the split form
+	pending  []byte // the rest of a long answer
+}
+
+// New returns a blank card: the master file, the PKCS #15 application 5015,
+// no PIN, in the creation state.
+func New(p Persona) *Card {
+	c := &Card{persona: p, counter: 1, nextUID: 1}
+	c.format(mfACL, appACL)
+	c.Reset()
+	return c
+}
+
+// Persona returns what the card is.
+func (c *Card) Persona() Persona { return c.persona }
+
+// Reset does what a loss of power does: nothing is verified, the master file
+// is selected, session objects are gone.
+func (c *Card) Reset() {
+	c.verified = 0
+	c.current = c.root
+	c.env.drop()
+	c.chain.drop()
+	c.dropHalf()
+	c.forget(0)
+	c.dropSessionFiles(c.root)
+}
+
+func (c *Card) dropHalf() {
+	clear(c.half)
+	c.half = nil
+}
+
+// wrote counts n writes.
+func (c *Card) wrote(n int) {
+	c.counter += uint16(n)
+	c.journal.head = true
+}

@@ -1,0 +1,95 @@
+package myeid
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"math/big"
+)
+
+// curveOf returns the curve of a key length, or nil. P-192 is not among them:
+// the standard library does not have it.
+func curveOf(bits int) elliptic.Curve {
+	switch bits {
+	case 256:
+		return elliptic.P256()
+	case 384:
+		return elliptic.P384()
+	case 521:
+		return elliptic.P521()
+	}
+	return nil
+}
+
+// parseEC makes the key of the scalar, and checks the point against it.
+func (k *key) parseEC(bits int) bool {
+	scalar, ok := k.parts[partScalar]
+	if !ok {
+		return true
+	}
+	if k.ec == nil {
+		priv, err := ecdsa.ParseRawPrivateKey(curveOf(bits), scalar)
+		if err != nil || !k.useEC(priv) {
+			return false
+		}
+	}
+	point, ok := k.parts[partPoint]
+	return !ok || bytes.Equal(point, k.dh.PublicKey().Bytes())
+}
+
+func (k *key) useEC(priv *ecdsa.PrivateKey) bool {
+	dh, err := priv.ECDH()
+	if err != nil {
+		return false
+	}
+	k.ec, k.dh = priv, dh
+	return true
+}
+
+// setEC takes over a generated key.
+func (k *key) setEC(priv *ecdsa.PrivateKey) bool {
+	scalar, err := priv.Bytes()
+	if err != nil || !k.useEC(priv) {
+		return false
+	}
+	k.set(partScalar, scalar)
+	clear(scalar)
+	return true
+}
+
+// point wraps the public point 04 X Y in a tag.
+func (k *key) point(tag byte) []byte {
+	q := k.dh.PublicKey().Bytes()
+	out := append(make([]byte, 0, len(q)+3), tag)
+	if len(q) >= 0x80 {
+		out = append(out, 0x81)
+	}
+	return append(append(out, byte(len(q))), q...)
+}
+
+// ecData is GET DATA 0181 to 0186: p, a, b, G without its 04, n, and the
+// public key.
+func (c *Card) ecData(which byte) ([]byte, status) {
+	f := c.current
+	if f.kind.plain() != kindEC {
+		return nil, swNoReference
+	}
+	params := curveOf(int(f.size)).Params()
+	field := func(n *big.Int) []byte { return n.FillBytes(make([]byte, (params.BitSize+7)/8)) }
+	switch which {
+	case 0x81:
+		return field(params.P), swOK
+	case 0x82:
+		return field(new(big.Int).Sub(params.P, big.NewInt(3))), swOK
+	case 0x83:
+		return field(params.B), swOK
+	case 0x84:
+		return append(field(params.Gx), field(params.Gy)...), swOK
+	case 0x85:
+		return field(params.N), swOK
+	}
+	if f.key.ec == nil {
+		return nil, swNoReference
+	}
+	return f.key.point(0x30), swOK
+}

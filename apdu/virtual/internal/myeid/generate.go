@@ -1,0 +1,60 @@
+package myeid
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
+)
+
+// Public exponents that GENERATE KEY PAIR may ask for: 65537 alone, in a
+// sequence, under either of two tags.
+var (
+	exponentTag81 = []byte{0x30, 0x05, 0x81, 0x03, 0x01, 0x00, 0x01}
+	exponentTag02 = []byte{0x30, 0x05, 0x02, 0x03, 0x01, 0x00, 0x01}
+)
+
+// generateKeyPair makes a key in the current file, which must be empty. It
+// answers the public key if the command has room for it.
+func (c *Card) generateKeyPair(m *command) ([]byte, status) {
+	if m.p1p2() != 0 {
+		return nil, swP1P2
+	}
+	f := c.current
+	rsaFile, ecFile := f.kind.plain() == kindRSA, f.kind.plain() == kindEC
+	switch {
+	case f.isDF():
+		return nil, swNoCurrentEF
+	case !rsaFile && !ecFile, ecFile && len(m.data) != 0:
+		return nil, swConditions
+	case rsaFile && len(m.data) != 0 && !bytes.Equal(m.data, exponentTag81) && !bytes.Equal(m.data, exponentTag02):
+		return nil, swInvalidData
+	case !c.allowed(f.acl.generate()):
+		return nil, swSecurity
+	case !f.key.empty():
+		return nil, swInvalidData
+	}
+	if rsaFile {
+		return c.generateRSA(f)
+	}
+	return c.generateEC(f)
+}
+
+func (c *Card) generateRSA(f *file) ([]byte, status) {
+	priv, err := rsa.GenerateKey(rand.Reader, int(f.size))
+	if err != nil {
+		return nil, swNoDiagnosis
+	}
+	f.key.setRSA(priv)
+	c.keyChanged(f, propGenerated, max(c.persona.RSASteps, 1))
+	return f.key.modulus(), swOK
+}
+
+func (c *Card) generateEC(f *file) ([]byte, status) {
+	priv, err := ecdsa.GenerateKey(curveOf(int(f.size)), rand.Reader)
+	if err != nil || !f.key.setEC(priv) {
+		return nil, swNoDiagnosis
+	}
+	c.keyChanged(f, propGenerated, max(c.persona.ECSteps, 1))
+	return f.key.point(0x86), swOK
+}

@@ -1,0 +1,72 @@
+package myeid
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+)
+
+// getData is GET DATA. All the card's objects have 01 in P1.
+func (c *Card) getData(m *command) ([]byte, status) {
+	if m.p1 != 0x01 {
+		return nil, swNoReference
+	}
+	switch {
+	case m.p2 <= 0x02:
+		return c.rsaData(m.p2)
+	case m.p2 >= 0x81 && m.p2 <= 0x86:
+		return c.ecData(m.p2)
+	case m.p2 >= 0xA1 && m.p2 <= 0xA6:
+		return c.list(m.p2), swOK
+	case m.p2 >= 0xB1 && m.p2 <= 0xBE:
+		return c.pins[m.p2&0x0F].info(), swOK
+	}
+	switch m.p2 {
+	case 0xA0:
+		return c.appletInfo(), swOK
+	case 0xAA:
+		return c.persona.capabilities(), swOK
+	case 0xAC:
+		return binary.BigEndian.AppendUint16(nil, c.rights()), swOK
+	}
+	return nil, swNoReference
+}
+
+// list names the files of the current DF, two bytes each, by what they are.
+func (c *Card) list(which byte) []byte {
+	var out []byte
+	for _, f := range c.current.directory().children {
+		if listed(which, f.kind) {
+			out = binary.BigEndian.AppendUint16(out, f.id)
+		}
+	}
+	return out
+}
+
+func listed(which byte, k kind) bool {
+	switch which {
+	case 0xA2:
+		return k.plain() == kindEF
+	case 0xA3:
+		return k.plain() == kindDF
+	case 0xA4:
+		return k.plain() == kindRSA
+	case 0xA5:
+		return k.plain() == kindEC
+	case 0xA6:
+		return k.isSecret()
+	}
+	return true
+}
+
+// getChallenge answers random bytes; with Le 00 it refuses as MyEID does.
+func (c *Card) getChallenge(m *command) ([]byte, status) {
+	if m.p1p2() != 0 {
+		return nil, swP1P2
+	}
+	if m.ne == maxShortAnswer {
+		return nil, swNoDiagnosis
+	}
+	out := make([]byte, m.ne)
+	rand.Read(out)
+	return out, swOK
+}

@@ -1,0 +1,54 @@
+package myeid
+
+// putData is PUT DATA: PINs, the applet as a whole, and parts of the key in
+// the selected file.
+func (c *Card) putData(m *command) ([]byte, status) {
+	switch {
+	case m.p1 != 0x01:
+		return nil, swP1P2
+	case m.p2 >= 1 && m.p2 <= pinCount:
+		return nil, c.initialisePIN(m.p2, m.data)
+	case m.p2 == 0xE0:
+		return nil, c.initialiseApplet(m.data)
+	}
+	return nil, c.importPart(m.p2, m.data)
+}
+
+// initialiseApplet wipes everything: FFFF, the access conditions of the
+// master file, and those of the application; either may be left out from the
+// end. Once activated, the card asks for the right to delete the master file.
+func (c *Card) initialiseApplet(data []byte) status {
+	mf, app := mfACL, appACL
+	switch len(data) {
+	case 8:
+		app = acl(data[5:8])
+		fallthrough
+	case 5:
+		mf = acl(data[2:5])
+	case 2:
+	default:
+		return swLength
+	}
+	if !c.allowed(c.root.acl.remove()) {
+		return swSecurity
+	}
+	c.format(mf, app)
+	c.wrote(1)
+	return swOK
+}
+
+// activateApplet ends the creation state: from here on access conditions
+// hold.
+func (c *Card) activateApplet(m *command) ([]byte, status) {
+	switch {
+	case m.p1p2() != 0x0400:
+		return nil, swP1P2
+	case string(m.data) != appName:
+		return nil, swNotFound
+	}
+	if c.lifeCycle != stateOperational {
+		c.lifeCycle = stateOperational
+		c.journal.head = true
+	}
+	return nil, swOK
+}

@@ -1,0 +1,160 @@
+package myeid
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// The forms of SELECT, in P1 (ISO 7816-4 §7.1.1).
+const (
+	selectID           = 0x00
+	selectChildDF      = 0x01
+	selectChildEF      = 0x02
+	selectParent       = 0x03
+	selectName         = 0x04
+	selectPathFromMF   = 0x08
+	selectPathFromHere = 0x09
+)
+
+// P2 of SELECT: what is answered.
+const (
+	answerFCI     = 0x00
+	answerNothing = 0x0C
+)
+
+func (c *Card) selectFile(m *command) ([]byte, status) {
+	if m.p2 != answerFCI && m.p2 != answerNothing {
+		return nil, swP1P2
+	}
+	f, sw := c.find(m.p1, m.data)
+	if sw != swOK {
+		return nil, sw
+	}
+	c.current = f
+	if m.p2 == answerNothing {
+		return nil, swOK
+	}
+	return c.fci(f), swOK
+}
+
+// find looks a file up as SELECT does.
+func (c *Card) find(form byte, data []byte) (*file, status) {
+	switch form {
+	case selectID, selectChildDF, selectChildEF:
+		return c.findByID(form, data)
+	case selectParent:
+		if len(data) != 0 {
+			return nil, swLcInconsist
+		}
+		return found(c.current.parent)
+	case selectName:
+		if len(data) < 1 || len(data) > 16 {
+			return nil, swLcInconsist
+		}
+		return found(c.findName(data))
+	case selectPathFromMF, selectPathFromHere:
+		if len(data) == 0 || len(data)%2 != 0 {
+			return nil, swLcInconsist
+		}
+		if form == selectPathFromHere {
+			return found(follow(c.current.directory(), data))
+		}
+		if fid(data) == fidMF {
+			data = data[2:]
+		}
+		return found(follow(c.root, data))
+	}
+	return nil, swP1P2
+}
+
+func found(f *file) (*file, status) {
+	if f == nil {
+		return nil, swNotFound
+	}
+	return f, swOK
+}
+
+func fid(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
+
+func (c *Card) findByID(form byte, data []byte) (*file, status) {
+	if form == selectID && len(data) == 0 {
+		return c.root, swOK
+	}
+	if len(data) != 2 {
+		return nil, swLcInconsist
+	}
+	id, df := fid(data), c.current.directory()
+	switch form {
+	case selectChildDF:
+		if f := df.child(id); f != nil && f.isDF() {
+			return f, swOK
+		}
+		return nil, swNotFound
+	case selectChildEF:
+		return found(df.childEF(id))
+	}
+	return found(c.near(df, id))
+}
+
+// near searches the environment in which identifiers are unique: the files in
+// a DF, its parent, and the files beside it (ISO 7816-4 §7.1.1).
+func (c *Card) near(df *file, id uint16) *file {
+	if id == fidMF {
+		return c.root
+	}
+	if f := df.child(id); f != nil {
+		return f
+	}
+	if df.parent == nil {
+		return nil
+	}
+	if df.parent.id == id {
+		return df.parent
+	}
+	return df.parent.child(id)
+}
+
+// findName finds a DF by its name, or else by the beginning of it.
+func (c *Card) findName(name []byte) *file {
+	var exact, begun *file
+	c.root.walk(func(f *file) {
+		switch {
+		case !f.isDF() || len(f.name) == 0:
+		case bytes.Equal(f.name, name):
+			exact = f
+		case begun == nil && bytes.HasPrefix(f.name, name):
+			begun = f
+		}
+	})
+	if exact != nil {
+		return exact
+	}
+	return begun
+}
+
+// follow walks a path of identifiers.
+func follow(f *file, path []byte) *file {
+	for ; f != nil && len(path) > 0; path = path[2:] {
+		f = f.child(fid(path))
+	}
+	return f
+}
+
+// fci is the file control information, in the order that MyEID has it. The
+// life cycle in it is the applet's.
+func (c *Card) fci(f *file) []byte {
+	out := make([]byte, 0, 45)
+	out = append(out, 0x6F, 0x17,
+		f.sizeTag, 2, byte(f.size>>8), byte(f.size),
+		0x82, 1, byte(f.kind),
+		0x83, 2, byte(f.id>>8), byte(f.id),
+		0x86, 3, f.acl[0], f.acl[1], f.acl[2],
+		0x85, 2, byte(f.prop>>8), byte(f.prop),
+		0x8A, 1, c.lifeCycle)
+	if len(f.name) > 0 {
+		out = append(out, 0x84, byte(len(f.name)))
+		out = append(out, f.name...)
+	}
+	out[1] = byte(len(out) - 2)
+	return out
+}

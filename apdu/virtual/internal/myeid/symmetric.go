@@ -1,0 +1,95 @@
+package myeid
+
+import (
+	"bytes"
+	"crypto/cipher"
+)
+
+// streams tells whether a command with the chaining bit is answered at once:
+// for the ciphers that bit says that the message goes on, not that the
+// command does.
+func (c *Card) streams(m *command) bool {
+	if m.ins != insPerformSecOp || c.env.purpose == 0 || !c.env.key.kind.isSecret() {
+		return false
+	}
+	return m.p1p2() == opEncipher || m.p1p2() == opDecipher
+}
+
+// encipher runs the cipher over a message or a part of it.
+func (c *Card) encipher(f *file, m *command) ([]byte, status) {
+	if f.key.block == nil {
+		return nil, swStructure
+	}
+	data := m.data
+	switch {
+	case c.env.alg == algPKCS7 && !m.more():
+		data = pad7(data, f.key.block.BlockSize())
+	case c.env.alg != algRaw && c.env.alg != algPKCS7:
+		return nil, swConditions
+	}
+	return c.crypt(f.key.block, data, m.more(), cbcEncrypt)
+}
+
+func (c *Card) decipher(f *file, m *command) ([]byte, status) {
+	if c.env.alg != algRaw && c.env.alg != algPKCS7 {
+		return nil, swConditions
+	}
+	out, sw := c.crypt(f.key.block, m.data, m.more(), cbcDecrypt)
+	if sw == swOK && c.env.alg == algPKCS7 && !m.more() {
+		return unpad7(out, f.key.block.BlockSize())
+	}
+	return out, sw
+}
+
+// crypt works in CBC mode from the environment's IV. Without an IV it is all
+// zero, so that a single block comes out as in ECB. While the message goes on
+// the next part is chained to this one; at its end the IV is as it was set.
+func (c *Card) crypt(block cipher.Block, data []byte, more bool, mode cbcMode) ([]byte, status) {
+	size := block.BlockSize()
+	if len(data)%size != 0 || len(data) == 0 {
+		return nil, swLength
+	}
+	e := &c.env
+	iv := e.iv[:size]
+	if e.open {
+		iv = e.chained[:size]
+	}
+	out := make([]byte, len(data))
+	next := mode(block, iv, out, data)
+	copy(e.chained[:], next)
+	e.open = more
+	return out, swOK
+}
+
+// cbcMode runs a cipher from src to dst and returns the last block of
+// cryptogram, to which a next part would be chained.
+type cbcMode func(block cipher.Block, iv, dst, src []byte) []byte
+
+func cbcEncrypt(block cipher.Block, iv, dst, src []byte) []byte {
+	cipher.NewCBCEncrypter(block, iv).CryptBlocks(dst, src)
+	return dst[len(dst)-block.BlockSize():]
+}
+
+func cbcDecrypt(block cipher.Block, iv, dst, src []byte) []byte {
+	cipher.NewCBCDecrypter(block, iv).CryptBlocks(dst, src)
+	return src[len(src)-block.BlockSize():]
+}
+
+// pad7 appends the padding of PKCS #7, RFC 5652 §6.3.
+func pad7(data []byte, size int) []byte {
+	n := size - len(data)%size
+	return append(bytes.Clone(data), bytes.Repeat([]byte{byte(n)}, n)...)
+}
+
+func unpad7(data []byte, size int) ([]byte, status) {
+	n := int(data[len(data)-1])
+	if n < 1 || n > size || n > len(data) {
+		return nil, swConditions
+	}
+	for _, b := range data[len(data)-n:] {
+		if int(b) != n {
+			return nil, swConditions
+		}
+	}
+	return data[:len(data)-n], swOK
+}

@@ -1,0 +1,216 @@
+package virtual
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+)
+
+// Reader is a reader for NewProvider, with or without a card.
+type Reader struct {
+	Name string
+	Card *Card
+}
+
+// Provider is a set of virtual readers. It implements apdu.Provider and is
+// safe for concurrent use.
+type Provider struct {
+	apdu.Anchor
+
+	mu      sync.Mutex
+	slots   []*slot
+	counts  map[string]uint64 // by reader name: insertions and removals, for ever
+	changed chan struct{}     // closed at the next change
+}
+
+// slot is one reader.
+type slot struct {
+	provider *Provider
+	name     string
+	card     *Card // nil: empty
+}
+
+var (
+	errTaken    = errors.New("there is a reader of that name")
+	errOccupied = errors.New("there is a card in the reader")
+)
+
+// NewProvider returns readers, in the order given. It panics if two have the
+// same name, or a card is in two: that is a mistake in the program.
+func NewProvider(readers ...Reader) *Provider {
+	p := &Provider{counts: make(map[string]uint64), changed: make(chan struct{})}
+	for _, r := range readers {
+		err := p.AddReader(r.Name)
+		if err == nil && r.Card != nil {
+			err = p.Insert(r.Name, r.Card)
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	return p
+}
+
+// Single returns one reader, "Virtual 00", with a card in it.
+func Single(card *Card) *Provider {
+	return NewProvider(Reader{Name: "Virtual 00", Card: card})
+}
+
+// AddReader adds an empty reader.
+func (p *Provider) AddReader(name string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.slot(name) != nil {
+		return fmt.Errorf("virtual: reader %q: %w", name, errTaken)
+	}
+	p.slots = append(p.slots, &slot{provider: p, name: name})
+	p.notify()
+	return nil
+}
+
+// RemoveReader takes a reader away, with the card that is in it. The error
+// wraps apdu.ErrNoReader.
+func (p *Provider) RemoveReader(name string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.slot(name)
+	if s == nil {
+		return noReader(name)
+	}
+	if s.card != nil {
+		p.takeOut(s)
+	}
+	p.slots = slices.DeleteFunc(p.slots, func(o *slot) bool { return o == s })
+	p.notify()
+	return nil
+}
+
+// Insert puts a card into an empty reader and powers it. A card can be in one
+// reader at a time. The error wraps apdu.ErrNoReader if there is no such.
+func (p *Provider) Insert(reader string, card *Card) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.slot(reader)
+	if s == nil {
+		return noReader(reader)
+	}
+	if s.card != nil {
+		return fmt.Errorf("virtual: reader %q: %w", reader, errOccupied)
+	}
+	if err := card.enter(s); err != nil {
+		return fmt.Errorf("virtual: reader %q: %w", reader, err)
+	}
+	s.card = card
+	p.counts[reader]++
+	p.notify()
+	return nil
+}
+
+// Remove takes the card out of a reader. The connections to it are dead for
+// good. The error wraps apdu.ErrNoReader or apdu.ErrNoCard.
+func (p *Provider) Remove(reader string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, err := p.occupied(reader)
+	if err != nil {
+		return err
+	}
+	p.takeOut(s)
+	p.notify()
+	return nil
+}
+
+// Reset resets the card in a reader as a program would that has nothing to do
+// with any of the connections: each is told once, by apdu.ErrReset. A command
+// that is being executed is finished first. The error wraps apdu.ErrNoReader
+// or apdu.ErrNoCard.
+func (p *Provider) Reset(reader string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, err := p.occupied(reader)
+	if err != nil {
+		return err
+	}
+	s.card.reset(nil)
+	return nil
+}
+
+// Readers lists the names of the readers.
+func (p *Provider) Readers(ctx context.Context) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	names := make([]string, len(p.slots))
+	for i, s := range p.slots {
+		names[i] = s.name
+	}
+	return names, nil
+}
+
+// Connect opens a shared connection to the card in a reader. The error wraps
+// apdu.ErrNoReader or apdu.ErrNoCard.
+func (p *Provider) Connect(ctx context.Context, reader string) (apdu.Transport, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, err := p.occupied(reader)
+	if err != nil {
+		return nil, err
+	}
+	return newTransport(s), nil
+}
+
+// slot finds a reader. The caller holds p.mu.
+func (p *Provider) slot(name string) *slot {
+	for _, s := range p.slots {
+		if s.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// occupied finds a reader with a card. The caller holds p.mu.
+func (p *Provider) occupied(name string) (*slot, error) {
+	s := p.slot(name)
+	switch {
+	case s == nil:
+		return nil, noReader(name)
+	case s.card == nil:
+		return nil, fmt.Errorf("virtual: reader %q: %w", name, apdu.ErrNoCard)
+	}
+	return s, nil
+}
+
+func noReader(name string) error { return fmt.Errorf("virtual: reader %q: %w", name, apdu.ErrNoReader) }
+
+// takeOut takes a card out. The caller holds p.mu.
+func (p *Provider) takeOut(s *slot) {
+	s.card.leave(s)
+	s.card = nil
+	p.counts[s.name]++
+}
+
+// eject takes a card out because of a fault, if it is still there.
+func (p *Provider) eject(s *slot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.card != nil {
+		p.takeOut(s)
+		p.notify()
+	}
+}
+
+// notify wakes those who watch. The caller holds p.mu.
+func (p *Provider) notify() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}

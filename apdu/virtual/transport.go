@@ -1,0 +1,75 @@
+package virtual
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+)
+
+// transport is a connection to the card in a reader.
+type transport struct {
+	link *link
+	end  func() error // the same for every transaction
+}
+
+var (
+	_ apdu.Transport  = (*transport)(nil)
+	_ apdu.Transactor = (*transport)(nil)
+	_ apdu.Liveness   = (*transport)(nil)
+)
+
+func newTransport(s *slot) *transport {
+	t := &transport{link: s.card.newLink(s)}
+	t.end = func() error { return t.wrap(t.link.end()) }
+	return t
+}
+
+// Transmit sends a command, after waiting for the end of a transaction that
+// another connection has open.
+func (t *transport) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	response, err := t.link.transmit(ctx, command)
+	if err != nil {
+		return nil, t.wrap(err)
+	}
+	return response, nil
+}
+
+// Begin opens a transaction.
+func (t *transport) Begin(ctx context.Context) (apdu.Begun, error) {
+	undisturbed, err := t.link.begin(ctx)
+	if err != nil {
+		return apdu.Begun{}, t.wrap(err)
+	}
+	return apdu.Begun{End: t.end, Undisturbed: undisturbed}, nil
+}
+
+// Alive is false once the card was removed or the connection closed.
+func (t *transport) Alive() bool {
+	t.link.card.mu.Lock()
+	defer t.link.card.mu.Unlock()
+	return !t.link.gone()
+}
+
+// Info tells reader, ATR and protocol. The card knows short APDUs only.
+func (t *transport) Info() apdu.Info {
+	return apdu.Info{
+		Reader:   t.link.slot.name,
+		ATR:      slices.Clone(t.link.card.atr),
+		Protocol: apdu.T1,
+	}
+}
+
+// Close gives the connection up, and ends its transaction.
+func (t *transport) Close() error {
+	t.link.close()
+	return nil
+}
+
+func (t *transport) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("virtual: reader %q: %w", t.link.slot.name, err)
+}
