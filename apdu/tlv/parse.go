@@ -44,7 +44,7 @@ type Element struct {
 func Next(b []byte) (e Element, rest []byte, err error) {
 	tag, n, reason := readTag(b)
 	if reason != "" {
-		return Element{}, nil, &Error{Reason: reason}
+		return Element{}, nil, &Error{Tag: tag, Reason: reason}
 	}
 	length, m, reason := readLength(b[n:])
 	if reason != "" {
@@ -58,7 +58,8 @@ func Next(b []byte) (e Element, rest []byte, err error) {
 	return Element{tag, b[head:end:end], b[:end:end]}, b[end:], nil
 }
 
-// readTag reads a tag and its length in bytes.
+// readTag reads a tag and its length in bytes. With a reason why it cannot, it
+// returns what it read.
 func readTag(b []byte) (Tag, int, string) {
 	if len(b) == 0 {
 		return 0, 0, "tag missing"
