@@ -99,7 +99,9 @@ func made(o object.Origin, t object.Template) ckr.Code {
 	return ckr.Of(err)
 }
 
-func stored(t object.Template) object.Template { return must(object.Complete(object.Created, t, false)) }
+func stored(t object.Template) object.Template {
+	return must(object.Complete(object.Created, t, false))
+}
 
 func set(t object.Template, changes ...object.Attribute) ckr.Code {
 	return ckr.Of(object.CheckSet(stored(t), changes, false))
