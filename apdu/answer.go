@@ -45,9 +45,7 @@ func (t *Tx) exchange(ctx context.Context, w wire, want int) ([]byte, error) {
 	return a.result(sw)
 }
 
-// ask sends one command, with its Le corrected once if the card says so, and
-// refuses an answer that is longer than what was asked for. A card may answer
-// without having been asked.
+// ask sends one command, with its Le corrected once if the card says so.
 func (a *answer) ask(ctx context.Context, w *wire) ([]byte, Status, error) {
 	data, sw, err := a.tx.send(ctx, *w)
 	if err == nil && sw.SW1() == 0x6C && !a.corrected {
@@ -57,18 +55,7 @@ func (a *answer) ask(ctx context.Context, w *wire) ([]byte, Status, error) {
 		a.want = max(a.want, a.total+w.Le)
 		data, sw, err = a.tx.send(ctx, *w)
 	}
-	if err != nil {
-		return nil, 0, err
-	}
-	most := w.Le
-	if most == 0 {
-		most = MaxShortLe
-	}
-	if len(data) > most {
-		clear(data)
-		return nil, 0, a.tx.u.garbled("answer of %d bytes where %d were asked for", len(data), most)
-	}
-	return data, sw, nil
+	return data, sw, err
 }
 
 // fetch sends GET RESPONSE, ISO 7816-4 §11.7.1, until there is no more, or

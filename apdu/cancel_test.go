@@ -128,8 +128,11 @@ func TestCancelledBetweenTheLinksOfAChainCutsTheUnit(t *testing.T) {
 		return unhex("9000"), nil
 	}))
 	_, err := do(ctx, c, Command{INS: 0xDB, Data: repeat(600)})
-	if !errors.Is(err, context.Canceled) || c.Epoch() != 2 {
-		t.Errorf("%v, epoch %d", err, c.Epoch())
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if err := c.Exclusive(t.Context(), nil, nothing); err != nil || c.Epoch() != 2 {
+		t.Errorf("next unit: %v, epoch %d", err, c.Epoch())
 	}
 }
 

@@ -3,6 +3,7 @@ package apdu
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 )
 
 // Limits of the two encodings, ISO 7816-4 §5.2: data bytes (Lc) and response
@@ -63,6 +64,8 @@ func (c Command) AppendShort(b []byte) ([]byte, error) {
 	if !c.FitsShort() {
 		return b, fmt.Errorf("%w for a short APDU", ErrTooLong)
 	}
+	// Growing later would leave a copy of the data that nobody clears.
+	b = slices.Grow(b, 4+1+len(c.Data)+1)
 	b = append(b, c.CLA, c.INS, c.P1, c.P2)
 	if len(c.Data) > 0 {
 		b = append(b, byte(len(c.Data)))
@@ -80,6 +83,7 @@ func (c Command) AppendExtended(b []byte) ([]byte, error) {
 	if err := c.Check(); err != nil {
 		return b, err
 	}
+	b = slices.Grow(b, 4+3+len(c.Data)+2)
 	b = append(b, c.CLA, c.INS, c.P1, c.P2)
 	if len(c.Data) > 0 {
 		b = append(b, 0, byte(len(c.Data)>>8), byte(len(c.Data)))

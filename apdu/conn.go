@@ -53,13 +53,19 @@ type Conn struct {
 // Option changes how a Conn works.
 type Option func(*Conn)
 
-// WithLogger has every exchange written to l at level Debug. Data that may be
-// secret are left out, see [Conn].
+// WithLogger has every exchange written to l at level Debug, as a record "apdu"
+// with reader, command, header, lengths, status and duration. Data are shown
+// only of commands that select, describe and create files, set a security
+// environment, or get data objects, and answers only of SELECT and GET DATA;
+// all others are redacted, as they may hold PINs and keys or what was made with
+// them. Without a logger, or with one that drops Debug, nothing is computed.
 func WithLogger(l *slog.Logger) Option { return func(c *Conn) { c.logger = l } }
 
 // Tap sees every exchange: the encoded command as it was sent and the answer
 // with its status word, or the error. Nothing is left out, PINs included. It
-// must not keep or change what it is given, nor use the Conn.
+// must not keep or change what it is given, nor use the Conn. It is safe for
+// concurrent use: a caller that is cancelled reports its exchange while another
+// may already have begun the next.
 type Tap func(command, response []byte, err error)
 
 // WithTap shows every exchange to tap, for recordings and for counting.

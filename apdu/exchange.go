@@ -37,8 +37,9 @@ func (t *Tx) send(ctx context.Context, w wire) ([]byte, Status, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	data, sw, err := split(response)
+	data, sw, err := split(response, w.Le)
 	if err != nil {
+		clear(response[:max(0, len(response)-2)])
 		if w.extended {
 			u.conn.withoutExtended()
 		}
@@ -149,14 +150,18 @@ func (u *unit) cutOff(reason error) error {
 	return fmt.Errorf("%w: %w", reason, ErrUnsure)
 }
 
-// split cuts an answer into data and status word.
-func split(response []byte) ([]byte, Status, error) {
+// split cuts an answer into data and status word. More data than were asked for
+// are refused; but a card may answer without having been asked.
+func split(response []byte, le int) ([]byte, Status, error) {
 	n := len(response) - 2
-	switch {
-	case n < 0:
+	if n < 0 {
 		return nil, 0, fmt.Errorf("answer of %d bytes", len(response))
-	case len(response) > maxResponse:
-		return nil, 0, fmt.Errorf("answer of %d bytes", len(response))
+	}
+	if le == 0 {
+		le = MaxShortLe
+	}
+	if n > le {
+		return nil, 0, fmt.Errorf("answer of %d bytes where %d were asked for", n, le)
 	}
 	sw := Status(response[n])<<8 | Status(response[n+1])
 	if !sw.valid() {

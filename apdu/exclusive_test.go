@@ -103,7 +103,8 @@ func TestTransactionEndsHoweverTheUnitEnds(t *testing.T) {
 		wg.Wait()
 		ctx, cancel := context.WithCancel(ctx)
 		c.Exclusive(ctx, nil, func(context.Context, *Tx) error { cancel(); return nil })
-		if s.begun != 4 || s.over != 4 {
+		c.Exclusive(context.Background(), nil, nothing) // waits for what the others left
+		if s.begun != 5 || s.over != 5 {
 			t.Errorf("%d transactions begun, %d ended", s.begun, s.over)
 		}
 	}

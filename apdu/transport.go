@@ -62,6 +62,7 @@ type Transactor interface {
 // Liveness is implemented by a Transport that knows, without an exchange,
 // whether its card is still there.
 type Liveness interface {
-	// Alive is false once the card was removed.
+	// Alive is false once the card was removed. Unlike all other methods it
+	// may be called at any time, also while another call is under way.
 	Alive() bool
 }

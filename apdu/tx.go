@@ -33,7 +33,7 @@ func (t *Tx) Info() Info { return t.u.conn.info }
 // after a command that leaves it. The next unit selects it again. After a
 // SELECT by name sent with Do it is not needed.
 func (t *Tx) Unselect() {
-	if !t.u.left {
+	if !t.u.left && !t.u.ended.Load() {
 		t.u.conn.forget()
 	}
 }
