@@ -40,7 +40,7 @@ func TestCancelledCallerReturnsAtOnceAndTheLateAnswerIsDropped(t *testing.T) {
 		if d := time.Since(start); d != 2*time.Second {
 			t.Errorf("returned after %v", d)
 		}
-		if s.over != 0 {
+		if s.over.Load() != 0 {
 			t.Error("the transaction has ended under the exchange")
 		}
 
@@ -61,8 +61,8 @@ func TestCancelledCallerReturnsAtOnceAndTheLateAnswerIsDropped(t *testing.T) {
 		if c.Epoch() != before+1 {
 			t.Errorf("epoch went from %d to %d", before, c.Epoch())
 		}
-		if s.begun != 2 || s.over != 2 {
-			t.Errorf("%d transactions begun, %d ended", s.begun, s.over)
+		if s.begun.Load() != 2 || s.over.Load() != 2 {
+			t.Errorf("%d transactions begun, %d ended", s.begun.Load(), s.over.Load())
 		}
 		if err := c.Close(); err != nil {
 			t.Error(err)
@@ -116,8 +116,8 @@ func TestCancelledBeforeACommandIsNotUnsure(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnsure) || c.Epoch() != 1 {
 		t.Errorf("%v, epoch %d", err, c.Epoch())
 	}
-	if err := c.Exclusive(ctx, nil, nothing); !errors.Is(err, context.Canceled) || s.begun != 1 {
-		t.Errorf("%v after %d transactions", err, s.begun)
+	if err := c.Exclusive(ctx, nil, nothing); !errors.Is(err, context.Canceled) || s.begun.Load() != 1 {
+		t.Errorf("%v after %d transactions", err, s.begun.Load())
 	}
 }
 
@@ -146,12 +146,13 @@ func TestTransactionThatBeginsTooLateIsEnded(t *testing.T) {
 		if err := c.Exclusive(ctx, nil, nothing); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrUnsure) {
 			t.Errorf("error %v", err)
 		}
+		synctest.Wait()
 		s.begin = nil
 		if err := c.Exclusive(t.Context(), nil, nothing); err != nil {
 			t.Error(err)
 		}
-		if s.begun != 2 || s.over != 2 || c.Epoch() != 1 {
-			t.Errorf("%d begun, %d ended, epoch %d", s.begun, s.over, c.Epoch())
+		if s.begun.Load() != 2 || s.over.Load() != 2 || c.Epoch() != 1 {
+			t.Errorf("%d begun, %d ended, epoch %d", s.begun.Load(), s.over.Load(), c.Epoch())
 		}
 		c.Close()
 	})
@@ -196,8 +197,8 @@ func TestCloseWaitsAtMostASecond(t *testing.T) {
 			t.Error("alive")
 		}
 		time.Sleep(2 * time.Hour)
-		if k.closed != 1 {
-			t.Errorf("transport closed %d times", k.closed)
+		if k.closed.Load() != 1 {
+			t.Errorf("transport closed %d times", k.closed.Load())
 		}
 		if err := c.Close(); err != nil {
 			t.Errorf("Close again: %v", err)
@@ -254,8 +255,8 @@ func TestPanicOfTheTransportReachesTheCaller(t *testing.T) {
 		if _, err := do(ctx, c, quick); err != nil {
 			t.Error(err)
 		}
-		if s.begun != 2 || s.over != 2 || c.Epoch() != 2 {
-			t.Errorf("%d begun, %d ended, epoch %d", s.begun, s.over, c.Epoch())
+		if s.begun.Load() != 2 || s.over.Load() != 2 || c.Epoch() != 2 {
+			t.Errorf("%d begun, %d ended, epoch %d", s.begun.Load(), s.over.Load(), c.Epoch())
 		}
 	}
 }
@@ -280,8 +281,8 @@ func TestConnectionThatComesTooLateIsClosed(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 		time.Sleep(time.Hour)
-		if p.card.closed != 1 {
-			t.Errorf("closed %d times", p.card.closed)
+		if p.card.closed.Load() != 1 {
+			t.Errorf("closed %d times", p.card.closed.Load())
 		}
 		c, err := Dial(t.Context(), p, "Test 00")
 		if err != nil {

@@ -104,8 +104,8 @@ func TestTransactionEndsHoweverTheUnitEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(ctx)
 		c.Exclusive(ctx, nil, func(context.Context, *Tx) error { cancel(); return nil })
 		c.Exclusive(context.Background(), nil, nothing) // waits for what the others left
-		if s.begun != 5 || s.over != 5 {
-			t.Errorf("%d transactions begun, %d ended", s.begun, s.over)
+		if s.begun.Load() != 5 || s.over.Load() != 5 {
+			t.Errorf("%d transactions begun, %d ended", s.begun.Load(), s.over.Load())
 		}
 	}
 }
@@ -139,8 +139,8 @@ func TestNestedUnitJoins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.begun != 1 {
-		t.Errorf("%d transactions", s.begun)
+	if s.begun.Load() != 1 {
+		t.Errorf("%d transactions", s.begun.Load())
 	}
 }
 
@@ -156,8 +156,8 @@ func TestContextOutlivingItsUnitDoesNotJoin(t *testing.T) {
 	if _, err := keptTx.Do(kept, Command{}); !errors.Is(err, ErrClosed) {
 		t.Errorf("Do after the unit: %v", err)
 	}
-	if err := c.Exclusive(kept, nil, nothing); err != nil || s.begun != 2 {
-		t.Errorf("%v after %d transactions", err, s.begun)
+	if err := c.Exclusive(kept, nil, nothing); err != nil || s.begun.Load() != 2 {
+		t.Errorf("%v after %d transactions", err, s.begun.Load())
 	}
 }
 

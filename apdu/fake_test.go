@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -20,7 +21,7 @@ type card struct {
 	mu     sync.Mutex
 	inUse  bool
 	sent   []string // commands in hexadecimal
-	closed int
+	closed atomic.Int32
 }
 
 func newCard(t testing.TB, answer func(ctx context.Context, command []byte) ([]byte, error)) *card {
@@ -81,7 +82,7 @@ func (c *card) Info() Info { return c.info }
 
 func (c *card) Close() error {
 	defer c.enter("Close")()
-	c.closed++
+	c.closed.Add(1)
 	return nil
 }
 
@@ -96,7 +97,7 @@ type shared struct {
 	*card
 	begin       func(ctx context.Context) error // may be nil
 	undisturbed bool
-	begun, over int
+	begun, over atomic.Int32
 }
 
 func (s *shared) Begin(ctx context.Context) (Begun, error) {
@@ -106,16 +107,15 @@ func (s *shared) Begin(ctx context.Context) (Begun, error) {
 			return Begun{}, err
 		}
 	}
-	s.begun++
-	if s.begun != s.over+1 {
-		s.t.Errorf("transaction %d begun after %d ended", s.begun, s.over)
+	if begun, over := s.begun.Add(1), s.over.Load(); begun != over+1 {
+		s.t.Errorf("transaction %d begun after %d ended", begun, over)
 	}
 	return Begun{End: s.end, Undisturbed: s.undisturbed}, nil
 }
 
 func (s *shared) end() error {
 	defer s.enter("End")()
-	s.over++
+	s.over.Add(1)
 	return nil
 }
 

@@ -115,8 +115,8 @@ func TestEveryFaultAtEveryExchangeLeavesTheConnUsable(t *testing.T) {
 				if removed := tt.err == ErrRemoved; removed != errors.Is(again, ErrRemoved) || !removed && again != nil {
 					t.Errorf("%s: next unit: %v", what, again)
 				}
-				if s.begun != s.over {
-					t.Errorf("%s: %d transactions begun, %d ended", what, s.begun, s.over)
+				if s.begun.Load() != s.over.Load() {
+					t.Errorf("%s: %d transactions begun, %d ended", what, s.begun.Load(), s.over.Load())
 				}
 				if err := c.Close(); err != nil {
 					t.Errorf("%s: close: %v", what, err)
@@ -173,8 +173,8 @@ func TestCallersCancelledAtRandom(t *testing.T) {
 			if err := c.Close(); err != nil {
 				t.Error(err)
 			}
-			if s.begun != s.over {
-				t.Errorf("%d transactions begun, %d ended", s.begun, s.over)
+			if s.begun.Load() != s.over.Load() {
+				t.Errorf("%d transactions begun, %d ended", s.begun.Load(), s.over.Load())
 			}
 		})
 	}
@@ -264,7 +264,7 @@ func TestPINEntryOnTheReaderIsPartOfTheUnit(t *testing.T) {
 		if _, err := enter(ctx, c); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrUnsure) || time.Since(start) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
-		if sw, err := enter(t.Context(), c); sw != OK || err != nil || p.begun != p.over {
+		if sw, err := enter(t.Context(), c); sw != OK || err != nil || p.begun.Load() != p.over.Load() {
 			t.Errorf("%v, %v", sw, err)
 		}
 		c.Close()
