@@ -70,6 +70,29 @@ func TestCancelledCallerReturnsAtOnceAndTheLateAnswerIsDropped(t *testing.T) {
 	})
 }
 
+func TestLateCommandAndAnswerAreCleared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var command, answer []byte
+		c := NewConn(newCard(t, func(_ context.Context, sent []byte) ([]byte, error) {
+			time.Sleep(time.Minute)
+			command, answer = sent, []byte("secret\x90\x00")
+			return answer, nil
+		}))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := do(ctx, c, Command{INS: 0x20, Data: []byte("1234")}); err == nil {
+			t.Error("no error")
+		}
+		if err := c.Exclusive(t.Context(), nil, nothing); err != nil { // waits
+			t.Error(err)
+		}
+		if !bytes.Equal(command, make([]byte, 9)) || !bytes.Equal(answer[:6], make([]byte, 6)) {
+			t.Errorf("still there: %X, %X", command, answer)
+		}
+		c.Close()
+	})
+}
+
 func TestSelectionIsForgottenAfterACutUnit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shared{card: hanging(t, time.Minute), undisturbed: true}

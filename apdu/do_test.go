@@ -167,11 +167,28 @@ func TestOnlyReadsAreRepeatedAfterALinkFailure(t *testing.T) {
 				if n != wantSent || (err != nil) != wantErr {
 					t.Errorf("%d failures: sent %d times: %v", failures, n, err)
 				}
+				if grown := c.Epoch() > 1; grown != wantErr {
+					t.Errorf("%d failures: epoch %d", failures, c.Epoch())
+				}
 				if err != nil && !(errors.Is(err, ErrLink) && errors.Is(err, ErrUnsure) && errors.Is(err, comm)) {
 					t.Errorf("error %v", err)
 				}
 			}
 		})
+	}
+}
+
+func TestLastLinkOfAChainIsNotRepeated(t *testing.T) {
+	n := 0
+	c := dial(t, newCard(t, func(context.Context, []byte) ([]byte, error) {
+		if n++; n == 2 {
+			return nil, ErrLink
+		}
+		return unhex("9000"), nil
+	}))
+	_, err := do(context.Background(), c, Command{INS: 0xCB, Data: repeat(300), Le: 256})
+	if !errors.Is(err, ErrUnsure) || n != 2 {
+		t.Errorf("%v after %d commands", err, n)
 	}
 }
 

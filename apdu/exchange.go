@@ -25,9 +25,10 @@ func (t *Tx) send(ctx context.Context, w wire) ([]byte, Status, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	u.lastTry = !w.repeat
 	response, err := u.transmit(ctx, command, w.show)
-	if err != nil && w.repeat && u.repairable && ctx.Err() == nil {
-		u.failed = nil
+	if u.repairable && w.repeat {
+		u.failed, u.lastTry = nil, true
 		response, err = u.transmit(ctx, command, w.show)
 	}
 	if u.left {
@@ -123,8 +124,10 @@ func (u *unit) broken(err error) error {
 		c.lost()
 		u.fail(err)
 	default:
-		c.lost()
 		u.repairable = true
+		if u.lastTry {
+			c.lost()
+		}
 		u.fail(ErrLink)
 		if !errors.Is(err, ErrLink) {
 			err = fmt.Errorf("%w: %w", ErrLink, err)

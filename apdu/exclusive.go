@@ -20,6 +20,7 @@ type unit struct {
 	left      bool  // lock and transaction are the worker's
 	busy      bool  // an exchange is under way
 	failed    error // why no command of this unit is sent any more
+	lastTry   bool  // the command under way is not repeated if the link fails
 	// Of the last failure: it was a reset; or one of the link alone, after
 	// which a command may be repeated.
 	wasReset, repairable bool

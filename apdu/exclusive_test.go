@@ -64,7 +64,13 @@ func TestResetBeforeTheUnitIsRepaired(t *testing.T) {
 	c := dial(t, s)
 	for i := range 2 {
 		before := c.Epoch()
-		if err := c.Exclusive(context.Background(), aid, nothing); err != nil {
+		err := c.Exclusive(context.Background(), aid, func(_ context.Context, tx *Tx) error {
+			if !tx.Disturbed() {
+				t.Error("a reset is a disturbance")
+			}
+			return nil
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 		if i == 0 {
@@ -77,6 +83,23 @@ func TestResetBeforeTheUnitIsRepaired(t *testing.T) {
 	resets = 2
 	if err := c.Exclusive(context.Background(), aid, nothing); !errors.Is(err, ErrReset) {
 		t.Errorf("two resets in a row: %v", err)
+	}
+}
+
+func TestResetThatTheSelectMeetsIsRepaired(t *testing.T) {
+	n := 0
+	c := dial(t, newCard(t, func(context.Context, []byte) ([]byte, error) {
+		if n++; n == 1 {
+			return nil, ErrReset
+		}
+		return unhex("9000"), nil
+	}))
+	err := c.Exclusive(context.Background(), aid, func(ctx context.Context, tx *Tx) error {
+		_, err := tx.Do(ctx, Command{INS: 0xB0, Le: 1})
+		return err
+	})
+	if err != nil || n != 3 || c.Epoch() != 2 {
+		t.Errorf("%v after %d commands, epoch %d", err, n, c.Epoch())
 	}
 }
 

@@ -55,6 +55,7 @@ func (t *Tx) enterPIN(ctx context.Context, b PINBlock, do func(*Conn)) (Status, 
 	c := t.u.conn
 	c.call.reset(ctx, do, lateExchange)
 	c.call.block = b
+	t.u.lastTry = true
 	started := c.clock()
 	if err := t.u.run(); err != nil {
 		c.observe(command, nil, err, started, shown{})
