@@ -2,6 +2,7 @@ package mechanism
 
 import (
 	"crypto"
+	"slices"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 )
@@ -18,7 +19,8 @@ const (
 // Check refuses a mechanism whose parameters cannot be right for any key, so
 // that no card is asked in vain: nil and values that name no mechanism with
 // ckr.MechanismInvalid, bad parameters with ckr.MechanismParamInvalid. Makers'
-// own types, and Raw mechanisms that have no type here, pass.
+// own types, and Raw mechanisms that have no type here, pass. Hash functions
+// that the program's FIPS 140 mode forbids are ckr.MechanismInvalid.
 func Check(m Mechanism) error {
 	m = Resolve(m)
 	if m == nil {
@@ -26,6 +28,11 @@ func Check(m Mechanism) error {
 	}
 	if problem := problemOf(m); problem != "" {
 		return ckr.Newf(ckr.MechanismParamInvalid, nameOf(m), "%s", problem)
+	}
+	for _, h := range hashesOf(m) {
+		if !Permitted(h) {
+			return ckr.Newf(ckr.MechanismInvalid, nameOf(m), "the FIPS 140 mode of this program forbids %v", h)
+		}
 	}
 	if m.Type() == Unavailable {
 		return ckr.Newf(ckr.MechanismParamInvalid, nameOf(m), "the standard has no such mechanism with this hash")
@@ -46,6 +53,32 @@ func nameOf(m Mechanism) string {
 // usable reports whether a mechanism may name the hash function, and so
 // whether its methods may be called without a panic.
 func usable(h crypto.Hash) bool { return rowOf(h).digest != none && h.Available() }
+
+// hashesOf returns the hash functions that are computed outside the card.
+func hashesOf(m Mechanism) []crypto.Hash {
+	switch m := m.(type) {
+	case RSAPKCS:
+		return given(m.Hash)
+	case RSAPSS:
+		return given(m.Hash, m.MGFHash())
+	case RSAOAEP:
+		return given(m.Hash, m.MGFHash())
+	case ECDSA:
+		return given(m.Hash)
+	case Digest:
+		return given(m.Hash)
+	case HMAC:
+		return given(m.Hash)
+	case ECDH:
+		h, _, _ := m.KDF.Hash()
+		return given(h)
+	}
+	return nil
+}
+
+func given(hashes ...crypto.Hash) []crypto.Hash {
+	return slices.DeleteFunc(hashes, func(h crypto.Hash) bool { return h == 0 })
+}
 
 // problemOf says in words what is wrong with the parameters, or nothing.
 func problemOf(m Mechanism) string {

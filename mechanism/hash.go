@@ -2,6 +2,7 @@ package mechanism
 
 import (
 	"crypto"
+	"crypto/fips140"
 	_ "crypto/md5"    // links the hash functions that mechanisms name
 	_ "crypto/sha1"   // likewise
 	_ "crypto/sha256" // likewise
@@ -45,6 +46,13 @@ func rowOf(h crypto.Hash) hashRow {
 		}
 	}
 	return noHash
+}
+
+// Permitted reports whether a hash function may be computed here: a mechanism
+// can name it, and the program's FIPS 140 mode (GODEBUG=fips140=only) does not
+// forbid it. Others would panic in the standard library.
+func Permitted(h crypto.Hash) bool {
+	return usable(h) && (!fips140.Enforced() || h != crypto.SHA1 && h != crypto.MD5)
 }
 
 // HashOf returns the hash function that a digest mechanism computes: for
