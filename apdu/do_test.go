@@ -121,8 +121,8 @@ func TestGarbledAnswerEndsTheUnitOnly(t *testing.T) {
 			if n != tt.most {
 				t.Errorf("%d exchanges, want %d", n, tt.most)
 			}
-			if c.Epoch() != 2 {
-				t.Errorf("epoch %d", c.Epoch())
+			if c.Epoch() != 2 || c.Resets() != 0 {
+				t.Errorf("epoch %d, %d resets", c.Epoch(), c.Resets())
 			}
 			broken = false
 			if data, err := do(context.Background(), c, Command{INS: 0xB0, Le: 1}); err != nil || !bytes.Equal(data, []byte{0x2A}) {
@@ -212,8 +212,8 @@ func TestResetInsideAUnitEndsIt(t *testing.T) {
 		tx.Do(ctx, Command{INS: 0x2A})
 		return err
 	})
-	if !errors.Is(err, ErrReset) || errors.Is(err, ErrUnsure) || n != 2 {
-		t.Errorf("%v after %d commands", err, n)
+	if !errors.Is(err, ErrReset) || errors.Is(err, ErrUnsure) || n != 2 || c.Resets() != 1 {
+		t.Errorf("%v after %d commands, %d resets", err, n, c.Resets())
 	}
 }
 

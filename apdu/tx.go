@@ -23,7 +23,8 @@ func (t *Tx) Selected() (fci []byte, now bool) { return t.fci, t.now }
 func (t *Tx) Disturbed() bool { return t.u.disturbed }
 
 // Disturbances counts the units so far that were Disturbed, so that a driver
-// learns of those that others began.
+// learns of those that others began: since then another application may have
+// been selected, and verified PINs be gone with it.
 func (t *Tx) Disturbances() uint64 { return t.u.conn.disturbances.Load() }
 
 // Info is [Conn.Info].

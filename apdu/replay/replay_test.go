@@ -296,6 +296,49 @@ func TestWrappedTransportIsRecorded(t *testing.T) {
 	t.Error("alive after the removal")
 }
 
+// keyed is a reader with keys of its own and no card to share.
+type keyed struct{ apdu.Transport }
+
+func (keyed) Info() apdu.Info { return apdu.Info{Reader: "Keys", ATR: []byte{0x3B, 0}} }
+func (keyed) Close() error    { return nil }
+func (keyed) Verify(context.Context, apdu.PINBlock) (apdu.Status, error) {
+	return 0x63C1, nil
+}
+func (keyed) Modify(context.Context, apdu.PINBlock) (apdu.Status, error) {
+	return 0, apdu.ErrRemoved
+}
+
+func TestPINsEnteredOnTheReaderAreRecordedWithoutThem(t *testing.T) {
+	r := NewRecorder(Head{})
+	conn := apdu.NewConn(r.Wrap(keyed{}))
+	defer conn.Close()
+	block := apdu.PINBlock{Command: apdu.Command{INS: 0x20, P2: 1, Data: []byte{0xFF, 0xFF}}}
+	conn.Exclusive(t.Context(), nil, func(ctx context.Context, tx *apdu.Tx) error {
+		pad, ok := tx.PINPad()
+		if !ok {
+			t.Fatal("no keys")
+		}
+		if sw, err := pad.Verify(ctx, block); sw != 0x63C1 || err != nil {
+			t.Errorf("%v, %v", sw, err)
+		}
+		if _, err := pad.Modify(ctx, block); !errors.Is(err, apdu.ErrRemoved) {
+			t.Errorf("error %v", err)
+		}
+		return nil
+	})
+	command := Hex{0, 0x20, 0, 1, 2, 0, 0}
+	want := &Transcript{
+		Head: Head{Reader: "Keys", ATR: Hex{0x3B, 0}},
+		Exchanges: []Exchange{
+			{Command: command, Response: Hex{0x63, 0xC1}, Hidden: true},
+			{Command: command, Hidden: true, Error: "removed"},
+		},
+	}
+	if diff := cmp.Diff(want, r.Transcript()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestMalformedTranscripts(t *testing.T) {
 	for _, s := range []string{
 		"", "\n\n", "x", "[]", "{}\nx", "{}\n{}", `{}` + "\n" + `{"c":"00"}`, `{}` + "\n" + `{"c":"0","r":"9000"}`,
