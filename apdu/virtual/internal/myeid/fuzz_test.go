@@ -38,7 +38,7 @@ func FuzzProcess(f *testing.F) {
 	f.Fuzz(func(t *testing.T, script []byte) {
 		card := myeid.New(p)
 		start := time.Now()
-		for n := 0; len(script) > 0 && n < 64; n++ {
+		for n := 0; len(script) > 0 && n < 24; n++ {
 			size := min(int(script[0]), len(script)-1)
 			command := bytes.Clone(script[1 : 1+size])
 			script = script[1+size:]

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -25,6 +26,7 @@ type Change struct {
 const (
 	markFolder = "format"
 	markKey    = "virtual card"
+	countKey   = "records"
 	version    = 1
 )
 
@@ -121,10 +123,10 @@ func openDB(path string, readOnly bool) (db *bbolt.DB, err error) {
 		return nil, fmt.Errorf("%w: %v", ErrForeign, err)
 	case errors.Is(err, bolterr.ErrInvalid):
 		return nil, fmt.Errorf("%w: %v", ErrForeign, err)
-	case errors.Is(err, bolterr.ErrChecksum):
-		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
+	case err == nil, errors.As(err, new(*fs.PathError)), errors.As(err, new(syscall.Errno)), errors.Is(err, ErrForeign):
+		return db, err
 	}
-	return db, err
+	return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 }
 
 // openSame opens a file without creating or following anything: what was
@@ -151,28 +153,39 @@ func openSame(path string, flag int, mode os.FileMode) (*os.File, error) {
 // Commit makes all changes durable, or none.
 func (f *File) Commit(changes []Change) error {
 	return f.db.Update(func(tx *bbolt.Tx) error {
+		more := 0
 		for _, c := range changes {
-			if err := apply(tx, c); err != nil {
+			n, err := apply(tx, c)
+			if err != nil {
 				return err
 			}
+			more += n
 		}
-		return nil
+		return count(tx, more)
 	})
 }
 
-func apply(tx *bbolt.Tx, c Change) error {
+// apply makes one change and returns how many records there are more.
+func apply(tx *bbolt.Tx, c Change) (more int, err error) {
 	folder, name, ok := strings.Cut(c.Key, "/")
-	if !ok || folder == "" || name == "" {
-		return fmt.Errorf("record %q has no folder", c.Key)
+	if !ok || folder == "" || name == "" || folder == markFolder {
+		return 0, fmt.Errorf("record %q has no folder", c.Key)
 	}
 	b, err := tx.CreateBucketIfNotExists([]byte(folder))
 	if err != nil {
-		return err
+		return 0, err
+	}
+	there := b.Get([]byte(name)) != nil
+	switch {
+	case c.Value != nil && !there:
+		more = 1
+	case c.Value == nil && there:
+		more = -1
 	}
 	if c.Value == nil {
-		return b.Delete([]byte(name))
+		return more, b.Delete([]byte(name))
 	}
-	return b.Put([]byte(name), seal(c.Key, c.Value))
+	return more, b.Put([]byte(name), seal(c.Key, c.Value))
 }
 
 // Records returns all records. The values are the caller's to clear.
@@ -187,12 +200,16 @@ func (f *File) Records() (records map[string][]byte, err error) {
 		if err := checkMark(tx); err != nil {
 			return err
 		}
-		return tx.ForEach(func(folder []byte, b *bbolt.Bucket) error {
+		err := tx.ForEach(func(folder []byte, b *bbolt.Bucket) error {
 			if string(folder) == markFolder {
 				return nil
 			}
 			return readFolder(records, string(folder), b)
 		})
+		if err != nil {
+			return err
+		}
+		return checkCount(tx, len(records))
 	})
 	if err != nil {
 		return nil, err

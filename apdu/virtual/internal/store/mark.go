@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 
@@ -35,7 +36,10 @@ func setMark(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	return b.Put([]byte(markKey), seal(markKey, []byte{version}))
+	return errors.Join(
+		b.Put([]byte(markKey), seal(markKey, []byte{version})),
+		b.Put([]byte(countKey), seal(countKey, make([]byte, 4))),
+	)
 }
 
 func checkMark(tx *bbolt.Tx) error {
@@ -49,6 +53,32 @@ func checkMark(tx *bbolt.Tx) error {
 		return fmt.Errorf("%w: the mark cannot be read", ErrDamaged)
 	case mark[0] > version:
 		return fmt.Errorf("%w: %d, known is %d", ErrNewer, mark[0], version)
+	}
+	return nil
+}
+
+// count keeps the number of records, so that lost ones are missed.
+func count(tx *bbolt.Tx, more int) error {
+	b := tx.Bucket([]byte(markFolder))
+	if b == nil {
+		return fmt.Errorf("%w: the mark is missing", ErrDamaged)
+	}
+	n := storedCount(b) + more
+	return b.Put([]byte(countKey), seal(countKey, binary.BigEndian.AppendUint32(nil, uint32(n))))
+}
+
+// storedCount is -1 if there is none that can be read.
+func storedCount(b *bbolt.Bucket) int {
+	value, ok := unseal(countKey, b.Get([]byte(countKey)))
+	if !ok || len(value) != 4 {
+		return -1
+	}
+	return int(binary.BigEndian.Uint32(value))
+}
+
+func checkCount(tx *bbolt.Tx, n int) error {
+	if want := storedCount(tx.Bucket([]byte(markFolder))); want != n {
+		return fmt.Errorf("%w: it has %d of %d records", ErrDamaged, n, want)
 	}
 	return nil
 }

@@ -1,0 +1,309 @@
+package store_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/store"
+)
+
+// sample is enough for trees with branches and records over several pages.
+func sample() map[string][]byte {
+	records := map[string][]byte{
+		"card/head":    []byte("head"),
+		"data/00000f0": bytes.Repeat([]byte{0xFF}, 20000),
+		"pin/01":       {},
+	}
+	for i := range 60 {
+		records[fmt.Sprintf("file/%08x", i)] = bytes.Repeat([]byte{byte(i)}, 200)
+	}
+	return records
+}
+
+func changes(records map[string][]byte) (out []store.Change) {
+	for k, v := range records {
+		out = append(out, store.Change{Key: k, Value: v})
+	}
+	return out
+}
+
+func create(t *testing.T, records map[string][]byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "card")
+	f, err := store.Create(path, changes(records))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func records(t *testing.T, path string) map[string][]byte {
+	t.Helper()
+	f, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, err := f.Records()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestRecordsAreKept(t *testing.T) {
+	want := sample()
+	path := create(t, want)
+	if diff := cmp.Diff(want, records(t, path)); diff != "" {
+		t.Error(diff)
+	}
+	f, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Commit([]store.Change{{"card/head", []byte("new")}, {"pin/01", nil}, {"pin/99", nil}, {"none/x", nil}}); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	f.Close()
+	want["card/head"] = []byte("new")
+	delete(want, "pin/01")
+	if diff := cmp.Diff(want, records(t, path)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestACommitIsAllOrNothing(t *testing.T) {
+	want := sample()
+	path := create(t, want)
+	f, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Commit([]store.Change{{"card/head", []byte("new")}, {"nofolder", []byte("x")}}); err == nil {
+		t.Error("a record without a folder was taken")
+	}
+	f.Close()
+	if err := f.Commit([]store.Change{{"card/head", []byte("new")}}); err == nil {
+		t.Error("a closed file was written")
+	}
+	if diff := cmp.Diff(want, records(t, path)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOneOpenerAtATime(t *testing.T) {
+	path := create(t, sample())
+	f, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(path); !errors.Is(err, apdu.ErrInUse) {
+		t.Errorf("second opener: %v, want %v", err, apdu.ErrInUse)
+	}
+	f.Close()
+	records(t, path)
+}
+
+func TestCreateReplacesNothing(t *testing.T) {
+	path := create(t, sample())
+	if _, err := store.Create(path, nil); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("%v, want %v", err, fs.ErrExist)
+	}
+	records(t, path)
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("something is left behind: %v %v", entries, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if _, err := store.Create(filepath.Join(path, "below"), nil); err == nil {
+		t.Error("created below a file")
+	}
+}
+
+func TestOtherFilesAreRefusedAndLeftAlone(t *testing.T) {
+	newer := func(t *testing.T, path string) {
+		edit(t, path, func(tx *bbolt.Tx) error {
+			// Version 2, with its checksum over "virtual card" and the byte.
+			return tx.Bucket([]byte("format")).Put([]byte("virtual card"), store.Seal("virtual card", []byte{2}))
+		})
+	}
+	for _, tt := range []struct {
+		name string
+		make func(t *testing.T, path string)
+		want error
+	}{
+		{"text", func(t *testing.T, path string) { write(t, path, bytes.Repeat([]byte("text "), 5000)) }, store.ErrForeign},
+		{"short text", func(t *testing.T, path string) { write(t, path, []byte("text")) }, store.ErrForeign},
+		{"empty", func(t *testing.T, path string) { write(t, path, nil) }, store.ErrDamaged},
+		{"another database", func(t *testing.T, path string) {
+			db, err := bbolt.Open(path, 0o600, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			db.Close()
+		}, store.ErrForeign},
+		{"directory", func(t *testing.T, path string) { os.Mkdir(path, 0o700) }, store.ErrForeign},
+		{"newer", func(t *testing.T, path string) { os.Rename(create(t, sample()), path); newer(t, path) }, store.ErrNewer},
+		{"nothing", func(t *testing.T, path string) {}, fs.ErrNotExist},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "card")
+			tt.make(t, path)
+			before, _ := os.ReadFile(path)
+			if _, err := store.Open(path); !errors.Is(err, tt.want) {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+			if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+				t.Error("the file was changed")
+			}
+		})
+	}
+}
+
+func TestSymbolicLinksAreRefused(t *testing.T) {
+	path := create(t, sample())
+	link := path + "-link"
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(link); !errors.Is(err, store.ErrForeign) {
+		t.Errorf("%v, want %v", err, store.ErrForeign)
+	}
+	dangling := path + "-dangling"
+	if err := os.Symlink(path+"-none", dangling); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Create(dangling, nil); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("create through a link: %v", err)
+	}
+}
+
+func write(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func edit(t *testing.T, path string, f func(*bbolt.Tx) error) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Update(f), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDamageIsNoticed flips bits all over the file. Whatever is still opened
+// must have all its records as they were, and can be written.
+func TestDamageIsNoticed(t *testing.T) {
+	want := sample()
+	path := create(t, want)
+	// The same content once more, so that both meta pages lead to it.
+	f, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Commit(changes(maps.Clone(want))); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damagedPath := path + "-damaged"
+	opened, refused := 0, 0
+	for at := 0; at < len(whole); at += step(at) {
+		bad := bytes.Clone(whole)
+		bad[at] ^= 1 << (at % 8)
+		write(t, damagedPath, bad)
+		if survives(t, damagedPath, want, at%50 == 0) {
+			opened++
+		} else {
+			refused++
+		}
+	}
+	for size := 0; size < len(whole); size += 1021 {
+		write(t, damagedPath, whole[:size])
+		survives(t, damagedPath, want, true)
+	}
+	if opened == 0 || refused == 0 {
+		t.Errorf("%d opened, %d refused", opened, refused)
+	}
+}
+
+// step is small in the heads of pages, where the structure is.
+func step(at int) int {
+	if at%4096 < 64 {
+		return 1
+	}
+	return 151
+}
+
+func survives(t *testing.T, path string, want map[string][]byte, commit bool) bool {
+	t.Helper()
+	f, err := store.Open(path)
+	if err != nil {
+		if !errors.Is(err, store.ErrDamaged) && !errors.Is(err, store.ErrForeign) && !errors.Is(err, store.ErrNewer) {
+			t.Errorf("unexpected reason: %v", err)
+		}
+		return false
+	}
+	defer f.Close()
+	got, err := f.Records()
+	if err != nil || !maps.EqualFunc(got, want, bytes.Equal) {
+		t.Errorf("damage went unnoticed: %v", err)
+	}
+	if commit {
+		if err := f.Commit([]store.Change{{"card/head", []byte("after")}}); err != nil {
+			t.Errorf("commit: %v", err)
+		}
+	}
+	return true
+}
+
+func FuzzOpen(f *testing.F) {
+	dir := f.TempDir()
+	path := filepath.Join(dir, "seed")
+	c, err := store.Create(path, changes(map[string][]byte{"card/head": []byte("head"), "pin/01": []byte("x")}))
+	if err != nil {
+		f.Fatal(err)
+	}
+	c.Close()
+	seed, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed)
+	f.Fuzz(func(t *testing.T, content []byte) {
+		path := filepath.Join(t.TempDir(), "card")
+		write(t, path, content)
+		c, err := store.Open(path)
+		if err != nil {
+			return
+		}
+		c.Records()
+		c.Close()
+	})
+}
