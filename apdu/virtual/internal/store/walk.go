@@ -38,6 +38,17 @@ type walker struct {
 	size uint64 // of a page
 	high uint64 // pages in use are below
 	seen map[uint64]bool
+	left int // elements that a file of this size can have and were not met
+}
+
+// spend counts the elements of a page. Inside a page they may overlap, and
+// without a limit a small file could take for ever.
+func (w *walker) spend(count int, body []byte) error {
+	w.left -= count
+	if w.left < 0 || pageHeader+count*elementSize > len(body) {
+		return damaged("a page has %d elements", count)
+	}
+	return nil
 }
 
 func damaged(format string, args ...any) error {
@@ -50,7 +61,13 @@ func walk(raw []byte) error {
 	if meta == nil {
 		return damaged("no valid meta page")
 	}
-	w := &walker{raw: raw, size: uint64(order.Uint32(meta[8:])), high: order.Uint64(meta[40:]), seen: map[uint64]bool{0: true, 1: true}}
+	w := &walker{
+		raw:  raw,
+		size: uint64(order.Uint32(meta[8:])),
+		high: order.Uint64(meta[40:]),
+		seen: map[uint64]bool{0: true, 1: true},
+		left: len(raw) / elementSize,
+	}
 	if w.high > uint64(len(raw))/w.size {
 		return damaged("it ends after %d of %d pages", uint64(len(raw))/w.size, w.high)
 	}
@@ -129,8 +146,8 @@ func (w *walker) tree(id uint64, depth int) error {
 }
 
 func (w *walker) branch(body []byte, count, depth int) error {
-	if count == 0 || pageHeader+count*elementSize > len(body) {
-		return damaged("a branch has %d elements", count)
+	if err := w.spend(count, body); err != nil {
+		return err
 	}
 	for i := range count {
 		at := pageHeader + i*elementSize
@@ -146,8 +163,8 @@ func (w *walker) branch(body []byte, count, depth int) error {
 }
 
 func (w *walker) leaf(body []byte, count, depth int) error {
-	if pageHeader+count*elementSize > len(body) {
-		return damaged("a leaf has %d elements", count)
+	if err := w.spend(count, body); err != nil {
+		return err
 	}
 	for i := range count {
 		at := pageHeader + i*elementSize
