@@ -33,6 +33,7 @@ type Persona struct {
 	MaxRSA, MaxDES, MaxAES, MaxEC int
 
 	keepVerified      bool
+	useNotAllowed     bool
 	rsaSteps, ecSteps int
 }
 
@@ -51,8 +52,8 @@ func MyEID500() Persona {
 
 // OsEID452 is the persona of OsEID 4.5.2: RSA up to 2048 bits, T=0 and T=1,
 // serial number 1. It has that program's ways: a wrong VERIFY leaves an
-// earlier verification standing, and the generation of a key counts as many
-// writes.
+// earlier verification standing, the use of a key without its PIN is answered
+// 6985, and the generation of a key counts as many writes.
 func OsEID452() Persona {
 	return Persona{
 		Name:     "OsEID",
@@ -62,9 +63,10 @@ func OsEID452() Persona {
 		Features: RSA | DES | AES | EC,
 		MaxRSA:   2048, MaxDES: 192, MaxAES: 256, MaxEC: 521,
 
-		keepVerified: true,
-		rsaSteps:     11,
-		ecSteps:      3,
+		keepVerified:  true,
+		useNotAllowed: true,
+		rsaSteps:      11,
+		ecSteps:       3,
 	}
 }
 
@@ -77,9 +79,10 @@ func (p Persona) system(capacity int) myeid.Persona {
 		ATR:      slices.Clone(p.ATR),
 		Features: myeid.Features(p.Features),
 		MaxRSA:   p.MaxRSA, MaxDES: p.MaxDES, MaxAES: p.MaxAES, MaxEC: p.MaxEC,
-		Capacity:     capacity,
-		KeepVerified: p.keepVerified,
-		RSASteps:     p.rsaSteps,
-		ECSteps:      p.ecSteps,
+		Capacity:      capacity,
+		KeepVerified:  p.keepVerified,
+		UseNotAllowed: p.useNotAllowed,
+		RSASteps:      p.rsaSteps,
+		ECSteps:       p.ecSteps,
 	}
 }

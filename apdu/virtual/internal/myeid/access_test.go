@@ -123,3 +123,14 @@ func TestOneMessageToACipherIsOneUse(t *testing.T) {
 	c.sw("102A848010"+block+"10", "6985")
 	c.sw("002A840010", "6982")
 }
+
+func TestTheQuirkThatUseWithoutPINIsNotAConditionOfSecurity(t *testing.T) {
+	p := persona()
+	p.UseNotAllowed = true
+	c := tester{t, newWith(p)}
+	c.create("22", "4B01", "0100", "F000FF", "0000")
+	c.ok("00460000")
+	c.ok("00440400" + lv("A000000063504B43532D3135"))
+	c.ok("002241B60A80010481024B01840100")
+	c.sw("002A9E9A20"+strings.Repeat("11", 32)+"00", "6985")
+}

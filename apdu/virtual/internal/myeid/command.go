@@ -1,5 +1,15 @@
 package myeid
 
+// Numbers of the command format.
+const (
+	maxShortAnswer   = 256
+	maxChainedBytes  = 4096 // the longest body that several commands may carry together
+	chainingClassBit = 0x10
+	proprietaryClass = 0xA0
+	insGetResponse   = 0xC0
+	insPerformSecOp  = 0x2A
+)
+
 // command is one parsed command APDU.
 type command struct {
 	cla, ins, p1, p2 byte

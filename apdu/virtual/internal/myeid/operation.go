@@ -71,7 +71,7 @@ func (c *Card) use(f *file, m *command, run func(*file, *command) ([]byte, statu
 	c.env.open = goesOn
 	switch {
 	case !goesOn && !c.allowed(f.acl.use()):
-		return nil, swSecurity
+		return nil, c.persona.denial()
 	case !f.key.usable():
 		return nil, swConditions
 	}

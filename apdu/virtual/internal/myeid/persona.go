@@ -29,6 +29,9 @@ type Persona struct {
 	// KeepVerified is a quirk of OsEID: a wrong VERIFY leaves an earlier
 	// verification of the same PIN standing.
 	KeepVerified bool
+	// UseNotAllowed is another: the use of a key without its PIN is answered
+	// 6985, as if the conditions were wrong, instead of 6982.
+	UseNotAllowed bool
 	// RSASteps and ECSteps are how far the generation of a key moves the
 	// change counter. OsEID counts every write of a part.
 	RSASteps, ECSteps int
@@ -69,4 +72,12 @@ func (p *Persona) offers(k kind, bits int) bool {
 		return p.Features&FeatureDES != 0 && bits <= p.MaxDES && (bits == 64 || bits == 128 || bits == 192)
 	}
 	return true
+}
+
+// denial is the answer to the use of a key without its PIN.
+func (p *Persona) denial() status {
+	if p.UseNotAllowed {
+		return swConditions
+	}
+	return swSecurity
 }

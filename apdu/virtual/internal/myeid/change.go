@@ -1,0 +1,119 @@
+package myeid
+
+// changeReferenceData sets a new code after the old one, or by the
+// administrator alone (ISO 7816-4 §7.5.7).
+func (c *Card) changeReferenceData(m *command) ([]byte, status) {
+	p, sw := c.pinAt(m.p2)
+	if m.p1 != 0 || sw != swOK {
+		return nil, swP1P2
+	}
+	switch len(m.data) {
+	case pinLength:
+		if c.rights()&rightAdmin == 0 || p.flags&pinAdminSets == 0 || !p.set {
+			return nil, swSecurity
+		}
+		return nil, c.setCode(m.p2, m.data)
+	case 2 * pinLength:
+		if !p.longEnough(m.data[pinLength:]) {
+			return nil, swLength
+		}
+		if sw := c.tryCode(m.p2, m.data[:pinLength]); sw != swOK {
+			return nil, sw
+		}
+		return nil, c.setCode(m.p2, m.data[pinLength:])
+	}
+	return nil, swLength
+}
+
+// resetRetryCounter sets a new code after the PUK, or by the global unblocker
+// or the administrator alone (ISO 7816-4 §7.5.10).
+func (c *Card) resetRetryCounter(m *command) ([]byte, status) {
+	p, sw := c.pinAt(m.p2)
+	if m.p1 != 0 || sw != swOK {
+		return nil, swP1P2
+	}
+	code := m.data
+	switch len(m.data) {
+	case pinLength:
+		byUnblocker := c.rights()&rightUnblock != 0 && p.flags&pinUnblockable != 0
+		byAdmin := c.rights()&rightAdmin != 0 && p.flags&pinAdminSets != 0
+		if !p.set || !byUnblocker && !byAdmin {
+			return nil, swSecurity
+		}
+	case 2 * pinLength:
+		code = m.data[pinLength:]
+		if !p.longEnough(code) {
+			return nil, swLength
+		}
+		if sw := c.tryPUK(m.p2, m.data[:pinLength]); sw != swOK {
+			return nil, sw
+		}
+	default:
+		return nil, swLength
+	}
+	if sw := c.setCode(m.p2, code); sw != swOK {
+		return nil, sw
+	}
+	if p.flags&pinRelock != 0 {
+		p.flags |= pinLocked
+	}
+	return nil, swOK
+}
+
+// setCode gives a PIN a new code, all its tries, and unlocks it.
+func (c *Card) setCode(ref byte, code []byte) status {
+	p := &c.pins[ref]
+	if !p.longEnough(code) {
+		return swLength
+	}
+	copy(p.code[:], code)
+	p.tries = p.max
+	p.flags &^= pinLocked
+	c.journal.pin(int(ref))
+	return swOK
+}
+
+// initialisePIN is PUT DATA 0101 to 010E, before activation only: code, PUK,
+// and from there on what the PIN is like, each byte of which may be missing.
+func (c *Card) initialisePIN(ref byte, data []byte) status {
+	switch {
+	case c.lifeCycle != stateCreation:
+		return swSecurity
+	case len(data) < 2*pinLength:
+		return swLength
+	}
+	p := pin{set: true, max: 5, pukMax: 10, minLen: 4, pukMin: 4}
+	copy(p.code[:], data)
+	copy(p.puk[:], data[pinLength:])
+	for i, b := range data[2*pinLength:] {
+		switch i {
+		case 0:
+			p.max = min(b, maxTries)
+		case 1:
+			p.pukMax = min(b, maxTries)
+		case 2:
+			p.flags = b & pinFlags
+		case 3:
+			if b != 0 {
+				return swInvalidData // grid PINs and challenges are not known
+			}
+		case 4:
+			p.grid = b
+		case 5:
+			p.minLen = lengthOr4(b)
+		case 6:
+			p.pukMin = lengthOr4(b)
+		}
+	}
+	p.tries, p.pukTries = p.max, p.pukMax
+	c.pins[ref] = p
+	c.journal.pin(int(ref))
+	return swOK
+}
+
+func lengthOr4(b byte) byte {
+	if b < 1 || b > pinLength {
+		return 4
+	}
+	return b
+}
