@@ -11,8 +11,6 @@ import (
 // that of P-521 and some to spare.
 const maxOrder = 128
 
-type ecdsaASN1 struct{ R, S *big.Int }
-
 // ECDSAToASN1 turns a signature as PKCS #11 has it, r and s of equal length,
 // into the DER form of X.509 and crypto/ecdsa (RFC 3279 §2.2.3). It returns
 // ckr.SignatureLenRange if raw is empty, of odd length or too long.
@@ -21,7 +19,7 @@ func ECDSAToASN1(raw []byte) ([]byte, error) {
 		return nil, ckr.Newf(ckr.SignatureLenRange, "ECDSA signature", "%d bytes", len(raw))
 	}
 	half := len(raw) / 2
-	der, err := asn1.Marshal(ecdsaASN1{new(big.Int).SetBytes(raw[:half]), new(big.Int).SetBytes(raw[half:])})
+	der, err := asn1.Marshal([]*big.Int{new(big.Int).SetBytes(raw[:half]), new(big.Int).SetBytes(raw[half:])})
 	if err != nil {
 		return nil, ckr.New(ckr.SignatureInvalid, "ECDSA signature", err)
 	}
@@ -33,17 +31,17 @@ func ECDSAToASN1(raw []byte) ([]byte, error) {
 // It returns ckr.SignatureInvalid if der is no signature or its numbers are
 // negative or longer than size.
 func ECDSAFromASN1(der []byte, size int) ([]byte, error) {
-	var sig ecdsaASN1
+	var sig []*big.Int // not a struct, of which encoding/asn1 lets more follow
 	rest, err := asn1.Unmarshal(der, &sig)
 	if err != nil {
 		return nil, ckr.New(ckr.SignatureInvalid, "ECDSA signature", err)
 	}
-	if len(rest) != 0 || size <= 0 || size > maxOrder || !fits(sig.R, size) || !fits(sig.S, size) {
+	if len(rest) != 0 || len(sig) != 2 || size <= 0 || size > maxOrder || !fits(sig[0], size) || !fits(sig[1], size) {
 		return nil, ckr.Newf(ckr.SignatureInvalid, "ECDSA signature", "numbers do not fit %d bytes", size)
 	}
 	raw := make([]byte, 2*size)
-	sig.R.FillBytes(raw[:size])
-	sig.S.FillBytes(raw[size:])
+	sig[0].FillBytes(raw[:size])
+	sig[1].FillBytes(raw[size:])
 	return raw, nil
 }
 

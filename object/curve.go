@@ -117,8 +117,8 @@ func CurveByName(name string) (Curve, bool) {
 // Point reads CKA_EC_POINT or the public data of a key agreement for the
 // curve: the bytes as they are or within a DER OCTET STRING. It returns the
 // bytes as they are: 04‖X‖Y for NIST curves, 32 bytes otherwise. Points not
-// on the curve, the point at infinity and compressed points are
-// ckr.AttributeValueInvalid.
+// on the curve, of small order or compressed, and the point at infinity are
+// ckr.AttributeValueInvalid; those of X25519 show only when a key is agreed on.
 func (c Curve) Point(encoded []byte) ([]byte, error) {
 	for _, point := range pointForms(encoded) {
 		if c.valid(point) {
@@ -129,7 +129,10 @@ func (c Curve) Point(encoded []byte) ([]byte, error) {
 }
 
 func (c Curve) valid(point []byte) bool {
-	if c.NIST == nil {
+	switch {
+	case c.Key == KeyECEdwards:
+		return validEdwards(point)
+	case c.NIST == nil:
 		return len(point) == c.Bytes
 	}
 	if len(point) != 1+2*c.Bytes || point[0] != 4 {
@@ -166,14 +169,16 @@ func EncodePoint(point []byte) []byte {
 	return der
 }
 
-// scalar returns a private value at its full length, or an error if it is
-// none of the curve.
-func (c Curve) scalar(value []byte) ([]byte, error) {
+// Scalar returns a private value, as CKA_VALUE has it, at its full length:
+// big endian within the order of a NIST curve, 32 bytes of their own order for
+// others. The result is the caller's to clear. It returns ckr.AttributeValueInvalid if the value is none of
+// the curve.
+func (c Curve) Scalar(value []byte) ([]byte, error) {
 	if c.NIST == nil {
 		if len(value) != c.Bytes {
 			return nil, invalid(AttrValue.Type, "wrong length for "+c.Name)
 		}
-		return value, nil
+		return bytes.Clone(value), nil
 	}
 	d := new(big.Int).SetBytes(value)
 	if d.Sign() == 0 || d.Cmp(c.NIST.Params().N) >= 0 {

@@ -63,7 +63,7 @@ func finishScalar(curve Curve, t Template) (Template, error) {
 	if !ok {
 		return t, nil
 	}
-	scalar, err := curve.scalar(value)
+	scalar, err := curve.Scalar(value)
 	clear(value)
 	if err != nil {
 		return nil, err

@@ -109,7 +109,7 @@ func pointOf(curve Curve, t Template) ([]byte, error) {
 	if !ok {
 		return nil, nil
 	}
-	scalar, err := curve.scalar(value)
+	scalar, err := curve.Scalar(value)
 	clear(value)
 	if err != nil {
 		return nil, err

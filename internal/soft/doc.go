@@ -1,0 +1,26 @@
+// Package soft does mechanisms in software: with public keys, with the keys
+// of sessions, and hashing.
+//
+//	m, err := soft.NewMaterial(template)        // all attributes, secret ones included
+//	defer soft.Clear(m)
+//	signature, err := soft.Sign(m, mechanism.ECDSA{}, digest)
+//
+// A [Material] is a key ready for use. It has no exported methods and no
+// exported fields: a secret that has become Material leaves it only wrapped, or
+// as the result of a mechanism. Whether its owner may use it so, and what
+// CKA_ALLOWED_MECHANISMS and the usage flags say, is the caller's to decide
+// beforehand; so is hashing, see mechanism.Prehash.
+//
+// Errors are those of PKCS #11: ckr.KeyTypeInconsistent for a key that does
+// not fit the mechanism, ckr.KeySizeRange, ckr.MechanismInvalid for mechanisms
+// that software does not do, ckr.MechanismParamInvalid, ckr.DataLenRange,
+// ckr.SignatureInvalid and so on. In a program that runs in FIPS 140 only mode
+// (GODEBUG=fips140=only), what the mode forbids is ckr.MechanismInvalid; nothing
+// panics.
+//
+// Private operations are those of the standard library and run in constant
+// time, but for PSS signatures with an empty salt or two different hash
+// functions, which the library does not offer: they run on math/big behind
+// blinding. Raw RSA with private keys is not offered at all, since it turns
+// decryption into signing and back.
+package soft

@@ -1,0 +1,158 @@
+package soft
+
+import (
+	"crypto/ecdh"
+	"crypto/elliptic"
+	"crypto/fips140"
+	"encoding/binary"
+	"math/big"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+)
+
+// Peer returns the other side's point of a key agreement for the curve that
+// CKA_EC_PARAMS names, as it is: 04‖X‖Y, or the 32 bytes of X25519. Points
+// that are not on the curve are refused with ckr.MechanismParamInvalid before
+// a private key meets them, here as well as for cards: they would betray it
+// piece by piece (Biehl et al. 2000). Curves that software does not know are
+// ckr.CurveNotSupported.
+func Peer(params []byte, mech mechanism.ECDH) ([]byte, error) {
+	curve, err := object.CurveOf(params)
+	if err != nil {
+		return nil, err
+	}
+	return peer(curve, mech)
+}
+
+func peer(curve object.Curve, mech mechanism.ECDH) ([]byte, error) {
+	point, err := curve.Point(mech.Public)
+	if err != nil {
+		return nil, ckr.Newf(ckr.MechanismParamInvalid, mech.Type().String(), "the public key is not on %s", curve.Name)
+	}
+	return point, nil
+}
+
+// Derive agrees on a key: it returns the shared secret itself or, with a key
+// derivation function, as many bytes of its output as its hash function has.
+// The result is the caller's to clear. See [DeriveLength] for other lengths.
+func Derive(m *Material, mech mechanism.Mechanism) ([]byte, error) {
+	return DeriveLength(m, mech, 0)
+}
+
+// DeriveLength agrees on a key of a length in bytes. Of the shared secret
+// itself it returns the trailing bytes (PKCS #11 v3.2 §6.3); a length that the
+// secret does not have is ckr.KeySizeRange. Length 0 is that of [Derive].
+func DeriveLength(m *Material, mech mechanism.Mechanism, length int) ([]byte, error) {
+	mech, err := prepared(m, mech)
+	if err != nil {
+		return nil, err
+	}
+	agreement, ok := mech.(mechanism.ECDH)
+	if !ok {
+		return nil, unsupported(mech)
+	}
+	if err := m.needs(object.ClassPrivateKey, object.KeyEC, object.KeyECMontgomery); err != nil {
+		return nil, err
+	}
+	point, err := peer(m.curve, agreement)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := m.agree(agreement, point)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(secret)
+	return Stretch(agreement, secret, length)
+}
+
+// curvesOf has the curves on which the standard library agrees on keys.
+var curvesOf = map[elliptic.Curve]ecdh.Curve{
+	elliptic.P256(): ecdh.P256(), elliptic.P384(): ecdh.P384(), elliptic.P521(): ecdh.P521(),
+}
+
+// agree computes the shared secret with a point known to be on the curve. The
+// cofactor of all these curves is 1, or cleared by X25519 itself.
+func (m *Material) agree(mech mechanism.ECDH, point []byte) ([]byte, error) {
+	curve := curvesOf[m.curve.NIST]
+	switch {
+	case m.curve.NIST == elliptic.P224():
+		return m.agreeP224(point), nil
+	case m.curve.NIST == nil && fips140.Enforced():
+		return nil, ckr.Newf(ckr.MechanismInvalid, mech.Type().String(), "the FIPS 140 mode of this program forbids %s", m.curve.Name)
+	case m.curve.NIST == nil:
+		curve = ecdh.X25519()
+	}
+	private, err := curve.NewPrivateKey(m.secret)
+	if err != nil {
+		return nil, ckr.New(ckr.FunctionFailed, "ECDH", err)
+	}
+	public, err := curve.NewPublicKey(point)
+	if err != nil {
+		return nil, ckr.New(ckr.MechanismParamInvalid, mech.Type().String(), err)
+	}
+	secret, err := private.ECDH(public)
+	if err != nil { // the secret of a point of small order
+		return nil, ckr.New(ckr.MechanismParamInvalid, mech.Type().String(), err)
+	}
+	return secret, nil
+}
+
+// agreeP224 does what crypto/ecdh does not have. The group of P-224 has prime
+// order: the result is never the point at infinity.
+func (m *Material) agreeP224(point []byte) []byte {
+	half := m.curve.Bytes
+	x, y := new(big.Int).SetBytes(point[1:1+half]), new(big.Int).SetBytes(point[1+half:])
+	x, _ = m.curve.NIST.ScalarMult(x, y, m.secret)
+	return x.FillBytes(make([]byte, half))
+}
+
+// maxDerived bounds what a key derivation function is asked for, in bytes.
+const maxDerived = 1 << 16
+
+// Stretch makes a key of a length in bytes of a shared secret, which may have
+// come from a card: its trailing bytes, or the output of the key derivation
+// function of ANSI X9.63 or SP 800-56A that the mechanism names. Length 0 is
+// that of the secret or of the hash function. It returns ckr.KeySizeRange for
+// lengths that cannot be had.
+func Stretch(mech mechanism.ECDH, secret []byte, length int) ([]byte, error) {
+	if err := mechanism.Check(mech); err != nil {
+		return nil, err
+	}
+	h, sp800, hashed := mech.KDF.Hash()
+	most := len(secret)
+	if hashed {
+		most = maxDerived
+	}
+	if length < 0 || length > most {
+		return nil, ckr.Newf(ckr.KeySizeRange, "derive", "%d bytes", length)
+	}
+	if !hashed {
+		if length == 0 {
+			length = len(secret)
+		}
+		return append([]byte(nil), secret[len(secret)-length:]...), nil
+	}
+	if length == 0 {
+		length = h.Size()
+	}
+	sum, out := h.New(), make([]byte, 0, length+h.Size())
+	for counter := uint32(1); len(out) < length; counter++ {
+		var count [4]byte
+		binary.BigEndian.PutUint32(count[:], counter)
+		sum.Reset()
+		if sp800 {
+			sum.Write(count[:])
+			sum.Write(secret)
+		} else {
+			sum.Write(secret)
+			sum.Write(count[:])
+		}
+		sum.Write(mech.SharedData)
+		out = sum.Sum(out)
+	}
+	clear(out[length:])
+	return out[:length:length], nil
+}

@@ -1,0 +1,297 @@
+package soft
+
+import (
+	"bytes"
+	"crypto/fips140"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/subtle"
+	"errors"
+	"math/big"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/rsapad"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+)
+
+// checkDigest refuses a digest that is not as long as its hash function's.
+func checkDigest(digest []byte, size int) error {
+	if len(digest) != size {
+		return ckr.Newf(ckr.DataLenRange, "sign", "a digest of %d bytes, want %d", len(digest), size)
+	}
+	return nil
+}
+
+// pkcs1Input checks the input of PKCS #1 v1.5 signatures.
+func (m *Material) pkcs1Input(mech mechanism.RSAPKCS, input []byte) error {
+	if mech.Hash != 0 {
+		return checkDigest(input, mech.Hash.Size())
+	}
+	if len(input) > m.rsaPublic.Size()-11 {
+		return ckr.Newf(ckr.DataLenRange, "sign", "%d bytes are too long for the key", len(input))
+	}
+	return nil
+}
+
+func (m *Material) signPKCS1(mech mechanism.RSAPKCS, input []byte) ([]byte, error) {
+	if err := m.needs(object.ClassPrivateKey, object.KeyRSA); err != nil {
+		return nil, err
+	}
+	if err := m.pkcs1Input(mech, input); err != nil {
+		return nil, err
+	}
+	signature, err := rsa.SignPKCS1v15(nil, m.rsaPrivate, mech.Hash, input)
+	return signature, library(err)
+}
+
+// library turns an error of the standard library into one of ours: only the
+// size of a key is left to be wrong.
+func library(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, rsa.ErrMessageTooLong), fips140.Enforced():
+		return ckr.New(ckr.KeySizeRange, "RSA key", err)
+	}
+	return ckr.New(ckr.FunctionFailed, "RSA", err)
+}
+
+// checkSignature refuses signatures that cannot be any of the key.
+func (m *Material) checkSignature(signature []byte) error {
+	if len(signature) != m.rsaPublic.Size() {
+		return ckr.Newf(ckr.SignatureLenRange, "verify", "%d bytes, want %d", len(signature), m.rsaPublic.Size())
+	}
+	return nil
+}
+
+func badSignature() error { return ckr.New(ckr.SignatureInvalid, "verify", nil) }
+
+func (m *Material) verifyPKCS1(mech mechanism.RSAPKCS, input, signature []byte) error {
+	if err := m.needs(object.ClassPublicKey, object.KeyRSA); err != nil {
+		return err
+	}
+	if err := m.pkcs1Input(mech, input); err != nil {
+		return err
+	}
+	if err := m.checkSignature(signature); err != nil {
+		return err
+	}
+	if mech.Hash != 0 {
+		if rsa.VerifyPKCS1v15(m.rsaPublic, mech.Hash, input, signature) != nil {
+			return badSignature()
+		}
+		return nil
+	}
+	want, err := rsapad.PadSignature(m.rsaPublic.Size(), input)
+	if err != nil {
+		return err
+	}
+	return m.compare(signature, want)
+}
+
+// compare checks that a signature is that of a block.
+func (m *Material) compare(signature, want []byte) error {
+	got, ok := m.raw(signature)
+	if !ok || subtle.ConstantTimeCompare(got, want) != 1 {
+		return badSignature()
+	}
+	return nil
+}
+
+// raw is the operation of the public key. ok is false if the input is not
+// less than the modulus.
+func (m *Material) raw(in []byte) (out []byte, ok bool) {
+	n := new(big.Int).SetBytes(in)
+	if n.Cmp(m.rsaPublic.N) >= 0 {
+		return nil, false
+	}
+	n.Exp(n, big.NewInt(int64(m.rsaPublic.E)), m.rsaPublic.N)
+	return n.FillBytes(make([]byte, m.rsaPublic.Size())), true
+}
+
+// extended puts zeros before input to the length of the modulus.
+func (m *Material) extended(input []byte) ([]byte, error) {
+	size := m.rsaPublic.Size()
+	if len(input) > size || new(big.Int).SetBytes(input).Cmp(m.rsaPublic.N) >= 0 {
+		return nil, ckr.Newf(ckr.DataLenRange, "RSA", "the input is not less than the modulus")
+	}
+	return append(make([]byte, size-len(input)), input...), nil
+}
+
+func (m *Material) verifyX509(input, signature []byte) error {
+	if err := m.needs(object.ClassPublicKey, object.KeyRSA); err != nil {
+		return err
+	}
+	want, err := m.extended(input)
+	if err != nil {
+		return err
+	}
+	if err := m.checkSignature(signature); err != nil {
+		return err
+	}
+	return m.compare(signature, want)
+}
+
+func (m *Material) encryptX509(data []byte) ([]byte, error) {
+	if err := m.needs(object.ClassPublicKey, object.KeyRSA); err != nil {
+		return nil, err
+	}
+	block, err := m.extended(data)
+	if err != nil {
+		return nil, err
+	}
+	out, _ := m.raw(block)
+	return out, nil
+}
+
+// ownPSS reports whether the standard library does not have such PSS: it has
+// one hash function for both uses, and no word for an empty salt.
+func ownPSS(mech mechanism.RSAPSS) bool {
+	return mech.MGFHash() != mech.Hash || mech.SaltLength() == 0
+}
+
+func (m *Material) signPSS(mech mechanism.RSAPSS, digest []byte) ([]byte, error) {
+	if err := m.needs(object.ClassPrivateKey, object.KeyRSA); err != nil {
+		return nil, err
+	}
+	bits := m.rsaPublic.N.BitLen()
+	if ownPSS(mech) {
+		block, err := rsapad.PSS(mech.Hash, mech.MGFHash(), mech.SaltLength(), digest, bits)
+		if err != nil {
+			return nil, err
+		}
+		return m.rawPrivate(block)
+	}
+	if err := checkDigest(digest, mech.Hash.Size()); err != nil {
+		return nil, err
+	}
+	signature, err := rsa.SignPSS(rand.Reader, m.rsaPrivate, mech.Hash, digest, &rsa.PSSOptions{SaltLength: mech.SaltLength()})
+	if err != nil && !fips140.Enforced() { // the digest and the key are known to be sound
+		return nil, ckr.New(ckr.KeySizeRange, "PSS", err)
+	}
+	return signature, library(err)
+}
+
+func (m *Material) verifyPSS(mech mechanism.RSAPSS, digest, signature []byte) error {
+	if err := m.needs(object.ClassPublicKey, object.KeyRSA); err != nil {
+		return err
+	}
+	if err := checkDigest(digest, mech.Hash.Size()); err != nil {
+		return err
+	}
+	if err := m.checkSignature(signature); err != nil {
+		return err
+	}
+	if !ownPSS(mech) {
+		if rsa.VerifyPSS(m.rsaPublic, mech.Hash, digest, signature, &rsa.PSSOptions{SaltLength: mech.SaltLength()}) != nil {
+			return badSignature()
+		}
+		return nil
+	}
+	block, ok := m.raw(signature)
+	if !ok {
+		return badSignature()
+	}
+	return rsapad.VerifyPSS(mech.Hash, mech.MGFHash(), mech.SaltLength(), digest, block, m.rsaPublic.N.BitLen())
+}
+
+// rawPrivate is the operation of the private key, by the Chinese remainder
+// theorem. math/big does not run in constant time: a random factor keeps time
+// from telling about the input, and the result is checked, since a fault in
+// one half would betray the primes.
+func (m *Material) rawPrivate(block []byte) ([]byte, error) {
+	key := m.rsaPrivate
+	n, e := key.N, big.NewInt(int64(key.E))
+	r, inverse := new(big.Int), (*big.Int)(nil)
+	for inverse == nil {
+		var err error
+		if r, err = rand.Int(rand.Reader, n); err != nil {
+			return nil, ckr.New(ckr.FunctionFailed, "RSA", err)
+		}
+		inverse = new(big.Int).ModInverse(r, n)
+	}
+	blinded := new(big.Int).Exp(r, e, n)
+	blinded.Mul(blinded, new(big.Int).SetBytes(block)).Mod(blinded, n)
+
+	p, q := key.Primes[0], key.Primes[1]
+	inP := new(big.Int).Exp(blinded, key.Precomputed.Dp, p)
+	inQ := new(big.Int).Exp(blinded, key.Precomputed.Dq, q)
+	inP.Sub(inP, inQ).Mul(inP, key.Precomputed.Qinv).Mod(inP, p)
+	out := inP.Mul(inP, q).Add(inP, inQ)
+	out.Mul(out, inverse).Mod(out, n)
+
+	result := out.FillBytes(make([]byte, key.Size()))
+	if back, ok := m.raw(result); !ok || !bytes.Equal(back, block) {
+		return nil, ckr.Newf(ckr.FunctionFailed, "RSA", "the result does not verify")
+	}
+	return result, nil
+}
+
+func (m *Material) encryptPKCS1(mech mechanism.RSAPKCS, data []byte) ([]byte, error) {
+	if err := m.needs(object.ClassPublicKey, object.KeyRSA); err != nil {
+		return nil, err
+	}
+	if mech.Hash != 0 {
+		return nil, unsupported(mech)
+	}
+	block, err := rsapad.PadMessage(m.rsaPublic.Size(), data)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(block)
+	out, _ := m.raw(block)
+	return out, nil
+}
+
+func (m *Material) encryptOAEP(mech mechanism.RSAOAEP, data []byte) ([]byte, error) {
+	if err := m.needs(object.ClassPublicKey, object.KeyRSA); err != nil {
+		return nil, err
+	}
+	options := &rsa.OAEPOptions{Hash: mech.Hash, MGFHash: mech.MGFHash(), Label: mech.Label}
+	out, err := rsa.EncryptOAEPWithOptions(rand.Reader, m.rsaPublic, data, options)
+	if errors.Is(err, rsa.ErrMessageTooLong) {
+		return nil, ckr.Newf(ckr.DataLenRange, "encrypt", "%d bytes are too long for the key", len(data))
+	}
+	return out, library(err)
+}
+
+// checkSealed refuses input that the private key cannot have made.
+func (m *Material) checkSealed(data []byte) error {
+	if len(data) != m.rsaPublic.Size() {
+		return ckr.Newf(ckr.EncryptedDataLenRange, "decrypt", "%d bytes, want %d", len(data), m.rsaPublic.Size())
+	}
+	return nil
+}
+
+func (m *Material) decryptPKCS1(mech mechanism.RSAPKCS, data []byte) ([]byte, error) {
+	if err := m.needs(object.ClassPrivateKey, object.KeyRSA); err != nil {
+		return nil, err
+	}
+	if mech.Hash != 0 {
+		return nil, unsupported(mech)
+	}
+	if err := m.checkSealed(data); err != nil {
+		return nil, err
+	}
+	return opened(rsa.DecryptPKCS1v15(nil, m.rsaPrivate, data))
+}
+
+func (m *Material) decryptOAEP(mech mechanism.RSAOAEP, data []byte) ([]byte, error) {
+	if err := m.needs(object.ClassPrivateKey, object.KeyRSA); err != nil {
+		return nil, err
+	}
+	if err := m.checkSealed(data); err != nil {
+		return nil, err
+	}
+	options := &rsa.OAEPOptions{Hash: mech.Hash, MGFHash: mech.MGFHash(), Label: mech.Label}
+	return opened(m.rsaPrivate.Decrypt(nil, data, options))
+}
+
+// opened has one error for whatever is wrong with encrypted data.
+func opened(out []byte, err error) ([]byte, error) {
+	if err != nil {
+		return nil, ckr.New(ckr.EncryptedDataInvalid, "decrypt", nil)
+	}
+	return out, nil
+}
