@@ -1,0 +1,98 @@
+package cryptoki
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/session"
+	"github.com/go-cryptoki/cryptoki/slot"
+	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/pkcs15"
+)
+
+// Module is one PKCS #11 application (C_Initialize to C_Finalize). Several in
+// one process are separate: each has logins, sessions and session objects of
+// its own, also on the same card. It is safe for concurrent use.
+type Module struct {
+	list *slot.List
+}
+
+// Option changes how Open opens a Module.
+type Option func(*config)
+
+type config struct {
+	provider apdu.Provider
+	drivers  []token.Driver
+	logger   *slog.Logger
+}
+
+// WithProvider says where readers come from.
+func WithProvider(p apdu.Provider) Option { return func(c *config) { c.provider = p } }
+
+// WithDrivers says which cards are known, instead of all that the library
+// has. They are asked in their order.
+func WithDrivers(d ...token.Driver) Option { return func(c *config) { c.drivers = d } }
+
+// WithLogger logs every exchange with a card at debug level; PINs, keys and
+// the contents of files are left out.
+func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l } }
+
+// Drivers returns the drivers for all card families that the library knows.
+func Drivers() []token.Driver { return []token.Driver{pkcs15.Driver()} }
+
+// Open begins a PKCS #11 application (C_Initialize, PKCS #11 v3.2 §5.4.1). No
+// reader is reached yet. Errors: ckr.ArgumentsBad without a provider.
+func Open(ctx context.Context, opts ...Option) (*Module, error) {
+	c := config{drivers: Drivers()}
+	for _, o := range opts {
+		o(&c)
+	}
+	if c.provider == nil {
+		return nil, ckr.Newf(ckr.ArgumentsBad, "open", "no provider of readers given")
+	}
+	var conn []apdu.Option
+	if c.logger != nil {
+		conn = append(conn, apdu.WithLogger(c.logger))
+	}
+	return &Module{slot.NewList(c.provider, c.drivers, conn...)}, ctx.Err()
+}
+
+// Application begins a second application on the same cards.
+func (m *Module) Application(ctx context.Context) (*Module, error) {
+	return &Module{m.list.Application()}, ctx.Err()
+}
+
+// Slots lists the slots (C_GetSlotList), those with a token only if present
+// is true; see slot.List.Slots.
+func (m *Module) Slots(ctx context.Context, present bool) ([]*slot.Slot, error) {
+	return m.list.Slots(ctx, present)
+}
+
+// Slot returns the slot with an id. Errors: ckr.SlotIDInvalid.
+func (m *Module) Slot(ctx context.Context, id slot.ID) (*slot.Slot, error) {
+	return m.list.Slot(ctx, id)
+}
+
+// OpenSession opens a session with the token in a slot (C_OpenSession).
+// Errors: ckr.SlotIDInvalid, ckr.TokenNotPresent, ckr.TokenNotRecognized, and
+// those of session.Open.
+func (m *Module) OpenSession(ctx context.Context, id slot.ID, opts ...session.Option) (*session.Session, error) {
+	const op = "open session"
+	s, err := m.Slot(ctx, id)
+	if err != nil {
+		return nil, token.Wrap(op, err)
+	}
+	t, err := s.Token(ctx)
+	if err != nil {
+		return nil, token.Wrap(op, err)
+	}
+	return session.Open(ctx, t, opts...)
+}
+
+// Close ends the application (C_Finalize): its sessions and logins end, its
+// session objects are destroyed. It waits at most about a second for cards
+// that do not answer. Errors: ckr.CryptokiNotInitialized if it was closed
+// before.
+func (m *Module) Close() error { return m.list.Close() }

@@ -1,0 +1,150 @@
+package session
+
+import (
+	"context"
+	"hash"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/token"
+)
+
+// Encrypt encrypts data in one call (C_EncryptInit, C_Encrypt; PKCS #11 v3.2
+// §5.8), with public keys and session keys in software, with secret keys of
+// the card on it. Errors: as of Sign.
+func (s *Session) Encrypt(ctx context.Context, m mechanism.Mechanism, key *object.Object, data []byte) (out []byte, err error) {
+	const op = "encrypt"
+	g, err := s.seat.Grant(op, key, token.ToEncrypt, m)
+	if err != nil {
+		return nil, err
+	}
+	err = s.seat.Use(ctx, op, g, token.Auth{},
+		func(ctx context.Context, b token.Backend, ref token.Ref) (err error) {
+			e, ok := b.(token.Encrypter)
+			if !ok {
+				return ckr.New(ckr.FunctionNotSupported, "", nil)
+			}
+			out, err = e.Encrypt(ctx, ref, m, data, token.Auth{})
+			return err
+		},
+		func(k *soft.Material) (err error) {
+			out, err = soft.Encrypt(k, m, data)
+			return err
+		})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Decrypt decrypts data in one call (C_DecryptInit, C_Decrypt; PKCS #11 v3.2
+// §5.10). A key with CKA_ALWAYS_AUTHENTICATE needs NewDecrypt and Login.
+// Errors: ckr.EncryptedDataInvalid, ckr.EncryptedDataLenRange, and those of
+// Sign.
+func (s *Session) Decrypt(ctx context.Context, m mechanism.Mechanism, key *object.Object, data []byte) ([]byte, error) {
+	g, err := s.seat.Grant("decrypt", key, token.ToDecrypt, m)
+	if err != nil {
+		return nil, err
+	}
+	return s.decrypt(ctx, g, token.Auth{}, m, data)
+}
+
+func (s *Session) decrypt(ctx context.Context, g token.Grant, a token.Auth, m mechanism.Mechanism, data []byte) (out []byte, err error) {
+	err = s.seat.Use(ctx, "decrypt", g, a,
+		func(ctx context.Context, b token.Backend, ref token.Ref) (err error) {
+			d, ok := b.(token.Decrypter)
+			if !ok {
+				return ckr.New(ckr.FunctionNotSupported, "", nil)
+			}
+			out, err = d.Decrypt(ctx, ref, m, data, a)
+			return err
+		},
+		func(k *soft.Material) (err error) {
+			out, err = soft.Decrypt(k, m, data)
+			return err
+		})
+	if err != nil {
+		clear(out)
+		return nil, err
+	}
+	return out, nil
+}
+
+// DecryptOp is a decryption that waits for the user's consent.
+type DecryptOp struct {
+	s    *Session
+	g    token.Grant
+	m    mechanism.Mechanism
+	auth token.Auth
+	done bool
+}
+
+// NewDecrypt begins a decryption. The card is not reached. Errors: as of
+// Decrypt.
+func (s *Session) NewDecrypt(_ context.Context, m mechanism.Mechanism, key *object.Object) (*DecryptOp, error) {
+	g, err := s.seat.Grant("decrypt", key, token.ToDecrypt, m)
+	if err != nil {
+		return nil, err
+	}
+	return &DecryptOp{s: s, g: g, m: m}, nil
+}
+
+// Login gives the user's consent to this one decryption; see SignOp.Login.
+func (o *DecryptOp) Login(ctx context.Context, p token.PIN) error {
+	if o.done {
+		return ckr.New(ckr.OperationNotInitialized, "login", nil)
+	}
+	return consent(ctx, o.s, o.g, &o.auth, p)
+}
+
+// Decrypt decrypts data and ends the operation.
+func (o *DecryptOp) Decrypt(ctx context.Context, data []byte) ([]byte, error) {
+	if o.done {
+		return nil, ckr.New(ckr.OperationNotInitialized, "decrypt", nil)
+	}
+	defer o.Close()
+	return o.s.decrypt(ctx, o.g, o.auth, o.m, data)
+}
+
+// Close ends the operation and clears what it holds.
+func (o *DecryptOp) Close() error {
+	o.done = true
+	o.auth.Consent.Clear()
+	return nil
+}
+
+// Derive makes a secret key from a base key and another party's public value
+// (C_DeriveKey, PKCS #11 v3.2 §5.18.5); see token.Seat.DeriveKey.
+func (s *Session) Derive(ctx context.Context, m mechanism.Mechanism, base *object.Object, template ...object.Attribute) (*object.Object, error) {
+	g, err := s.seat.Grant("derive key", base, token.ToDerive, m)
+	if err != nil {
+		return nil, err
+	}
+	return s.seat.DeriveKey(ctx, g, token.Auth{}, m, template)
+}
+
+// Digest hashes data in one call (C_Digest, PKCS #11 v3.2 §5.12), in
+// software. Errors: ckr.MechanismInvalid, ckr.SessionHandleInvalid.
+func (s *Session) Digest(ctx context.Context, m mechanism.Mechanism, data []byte) ([]byte, error) {
+	h, err := s.NewDigest(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	h.Write(data)
+	return h.Sum(nil), nil
+}
+
+// NewDigest begins a digest in several parts (C_DigestInit). Errors: as of
+// Digest.
+func (s *Session) NewDigest(_ context.Context, m mechanism.Mechanism) (hash.Hash, error) {
+	if _, err := s.Info(); err != nil {
+		return nil, err
+	}
+	if err := mechanism.Check(m); err != nil {
+		return nil, token.Wrap("digest", err)
+	}
+	h, err := soft.NewHash(m)
+	return h, token.Wrap("digest", err)
+}

@@ -1,0 +1,21 @@
+// Package session is PKCS #11 sessions: logging in, finding and making
+// objects, and using keys.
+//
+//	s, err := session.Open(ctx, t, session.ReadWrite())
+//	if err != nil {
+//		return err
+//	}
+//	defer s.Close()
+//	for o, err := range s.Find(ctx, object.AttrClass.Is(object.ClassPrivateKey)) {
+//		if err != nil {
+//			return err
+//		}
+//		key, err := s.Key(ctx, o) // a crypto.Signer
+//		…
+//	}
+//
+// A Session may be used by any number of goroutines. Operations in several
+// parts are values (NewSign, NewVerify), so that a session has as many as it
+// likes, unlike in the C interface. What a session may do is decided in
+// package token, by one table.
+package session

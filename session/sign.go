@@ -1,0 +1,311 @@
+package session
+
+import (
+	"context"
+	"hash"
+	"sync"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/token"
+)
+
+// maxBuffered bounds the data of a multi-part operation whose mechanism needs
+// all of it at once.
+const maxBuffered = 1 << 24
+
+// input collects the data of a signature or a verification: hashed at once
+// where the mechanism hashes first, else kept.
+type input struct {
+	m    mechanism.Mechanism // as it takes the collected input
+	hash hash.Hash           // nil: data is kept
+	data []byte
+}
+
+func newInput(m mechanism.Mechanism) input {
+	h, prepared := mechanism.Prehash(m)
+	if h == 0 {
+		return input{m: m}
+	}
+	return input{m: prepared, hash: h.New()}
+}
+
+func (in *input) write(op string, p []byte) error {
+	if in.hash != nil {
+		in.hash.Write(p)
+		return nil
+	}
+	if len(p) > maxBuffered-len(in.data) {
+		return ckr.Newf(ckr.DataLenRange, op, "more than %d bytes", maxBuffered)
+	}
+	in.data = append(in.data, p...)
+	return nil
+}
+
+func (in *input) sum() []byte {
+	if in.hash != nil {
+		return in.hash.Sum(nil)
+	}
+	return in.data
+}
+
+func (in *input) clear() {
+	clear(in.data)
+	in.data, in.hash = nil, nil
+}
+
+// prepare returns what one-shot operations hand on: the digest of data, or
+// data itself.
+func prepare(m mechanism.Mechanism, data []byte) (mechanism.Mechanism, []byte) {
+	h, prepared := mechanism.Prehash(m)
+	if h == 0 {
+		return m, data
+	}
+	d := h.New()
+	d.Write(data)
+	return prepared, d.Sum(nil)
+}
+
+// Sign signs data in one call (C_SignInit, C_Sign; PKCS #11 v3.2 §5.13). An
+// ECDSA signature is r‖s, each as long as the order. The card is reached if
+// the key is on it. Errors: ckr.KeyHandleInvalid, ckr.KeyTypeInconsistent,
+// ckr.KeyFunctionNotPermitted, ckr.MechanismInvalid, ckr.DataLenRange,
+// ckr.UserNotLoggedIn also for a key with CKA_ALWAYS_AUTHENTICATE, which needs
+// NewSign and Login.
+func (s *Session) Sign(ctx context.Context, m mechanism.Mechanism, key *object.Object, data []byte) ([]byte, error) {
+	const op = "sign"
+	g, err := s.seat.Grant(op, key, token.ToSign, m)
+	if err != nil {
+		return nil, err
+	}
+	prepared, in := prepare(m, data)
+	return s.sign(ctx, op, g, token.Auth{}, prepared, in)
+}
+
+func (s *Session) sign(ctx context.Context, op string, g token.Grant, a token.Auth, m mechanism.Mechanism, in []byte) (sig []byte, err error) {
+	err = s.seat.Use(ctx, op, g, a,
+		func(ctx context.Context, b token.Backend, ref token.Ref) (err error) {
+			signer, ok := b.(token.Signer)
+			if !ok {
+				return ckr.New(ckr.FunctionNotSupported, "", nil)
+			}
+			sig, err = signer.Sign(ctx, ref, m, in, a)
+			return err
+		},
+		func(k *soft.Material) (err error) {
+			sig, err = soft.Sign(k, m, in)
+			return err
+		})
+	if err != nil {
+		clear(sig)
+		return nil, err
+	}
+	return sig, nil
+}
+
+// Verify verifies a signature (C_VerifyInit, C_Verify; PKCS #11 v3.2 §5.15)
+// in software. It needs no login for a public key. Errors:
+// ckr.SignatureInvalid, ckr.SignatureLenRange, and those of Sign.
+func (s *Session) Verify(ctx context.Context, m mechanism.Mechanism, key *object.Object, data, sig []byte) error {
+	const op = "verify"
+	g, err := s.seat.Grant(op, key, token.ToVerify, m)
+	if err != nil {
+		return err
+	}
+	prepared, in := prepare(m, data)
+	return s.verify(ctx, op, g, prepared, in, sig)
+}
+
+func (s *Session) verify(ctx context.Context, op string, g token.Grant, m mechanism.Mechanism, in, sig []byte) error {
+	return s.seat.Use(ctx, op, g, token.Auth{},
+		func(context.Context, token.Backend, token.Ref) error {
+			return ckr.Newf(ckr.FunctionNotSupported, "", "cards do not verify")
+		},
+		func(k *soft.Material) error { return soft.Verify(k, m, in, sig) })
+}
+
+// SignOp is a signature in several parts (C_SignInit, C_SignUpdate,
+// C_SignFinal). It is safe for concurrent use, but parts have an order.
+type SignOp struct {
+	s    *Session
+	g    token.Grant
+	size int
+
+	mu   sync.Mutex
+	in   input
+	auth token.Auth
+	done bool
+}
+
+// NewSign begins a signature. The card is not reached. Close it, unless Sum
+// was called. Errors: as of Sign.
+func (s *Session) NewSign(_ context.Context, m mechanism.Mechanism, key *object.Object) (*SignOp, error) {
+	const op = "sign"
+	g, err := s.seat.Grant(op, key, token.ToSign, m)
+	if err != nil {
+		return nil, err
+	}
+	return &SignOp{s: s, g: g, in: newInput(m), size: s.signatureSize(m, key)}, nil
+}
+
+// signatureSize is the length that a key's signatures have, as far as its
+// directory tells.
+func (s *Session) signatureSize(m mechanism.Mechanism, key *object.Object) int {
+	switch m := m.(type) {
+	case mechanism.HMAC:
+		if m.Length > 0 {
+			return m.Length
+		}
+		return m.Hash.Size()
+	case mechanism.AESCMAC:
+		if m.Length > 0 {
+			return m.Length
+		}
+		return 16
+	}
+	known, err := s.seat.Known(key)
+	if err != nil {
+		return 0
+	}
+	if n, ok := object.In(known, object.AttrModulus); ok {
+		return (n.BitLen() + 7) / 8
+	}
+	if n, ok := object.In(known, object.AttrModulusBits); ok {
+		return int(n+7) / 8
+	}
+	if params, ok := object.In(known, object.AttrECParams); ok {
+		if c, err := object.CurveOf(params); err == nil {
+			return 2 * c.Bytes
+		}
+	}
+	return 0
+}
+
+// Write adds data. It never reaches the card. Errors:
+// ckr.OperationNotInitialized after Sum or Close, ckr.DataLenRange.
+func (o *SignOp) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.done {
+		return 0, ckr.New(ckr.OperationNotInitialized, "sign", nil)
+	}
+	if err := o.in.write("sign", p); err != nil {
+		o.end()
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Login gives the user's consent to this one signature (C_Login with
+// CKU_CONTEXT_SPECIFIC). The PIN is verified at once, and again right before
+// the card signs; the operation clears its own copy when it ends. A wrong PIN
+// leaves the operation as it was. Errors: ckr.OperationNotInitialized if the
+// key does not ask for it, ckr.PINIncorrect, ckr.PINLocked, ckr.PINLenRange.
+func (o *SignOp) Login(ctx context.Context, p token.PIN) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.done {
+		return ckr.New(ckr.OperationNotInitialized, "login", nil)
+	}
+	return consent(ctx, o.s, o.g, &o.auth, p)
+}
+
+func consent(ctx context.Context, s *Session, g token.Grant, a *token.Auth, p token.PIN) error {
+	if err := s.seat.Consent(ctx, g, p); err != nil {
+		return err
+	}
+	a.Consent.Clear()
+	if p.IsPad() {
+		a.Consent = p
+	} else {
+		a.Consent = token.NewPIN(p.Reveal())
+	}
+	return nil
+}
+
+// Size is the length of the signature in bytes, 0 if not known before.
+func (o *SignOp) Size() int { return o.size }
+
+// Sum signs what was written and ends the operation, whatever the result.
+func (o *SignOp) Sum(ctx context.Context) ([]byte, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.done {
+		return nil, ckr.New(ckr.OperationNotInitialized, "sign", nil)
+	}
+	defer o.end()
+	return o.s.sign(ctx, "sign", o.g, o.auth, o.in.m, o.in.sum())
+}
+
+// Close ends the operation without a result and clears what it holds. It does
+// nothing after Sum.
+func (o *SignOp) Close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.end()
+	return nil
+}
+
+func (o *SignOp) end() {
+	o.done = true
+	o.in.clear()
+	o.auth.Consent.Clear()
+}
+
+// VerifyOp is a verification in several parts (C_VerifyInit, C_VerifyUpdate,
+// C_VerifyFinal).
+type VerifyOp struct {
+	s *Session
+	g token.Grant
+
+	mu   sync.Mutex
+	in   input
+	done bool
+}
+
+// NewVerify begins a verification. Errors: as of Verify.
+func (s *Session) NewVerify(_ context.Context, m mechanism.Mechanism, key *object.Object) (*VerifyOp, error) {
+	g, err := s.seat.Grant("verify", key, token.ToVerify, m)
+	if err != nil {
+		return nil, err
+	}
+	return &VerifyOp{s: s, g: g, in: newInput(m)}, nil
+}
+
+// Write adds data. Errors: ckr.OperationNotInitialized, ckr.DataLenRange.
+func (o *VerifyOp) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.done {
+		return 0, ckr.New(ckr.OperationNotInitialized, "verify", nil)
+	}
+	if err := o.in.write("verify", p); err != nil {
+		o.done = true
+		o.in.clear()
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Verify checks the signature of what was written and ends the operation.
+// Errors: ckr.SignatureInvalid, ckr.SignatureLenRange.
+func (o *VerifyOp) Verify(ctx context.Context, sig []byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.done {
+		return ckr.New(ckr.OperationNotInitialized, "verify", nil)
+	}
+	defer func() { o.done = true; o.in.clear() }()
+	return o.s.verify(ctx, "verify", o.g, o.in.m, o.in.sum(), sig)
+}
+
+// Close ends the operation without a result.
+func (o *VerifyOp) Close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.done = true
+	o.in.clear()
+	return nil
+}

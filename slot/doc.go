@@ -1,0 +1,16 @@
+// Package slot lists the readers of an apdu.Provider as PKCS #11 slots and
+// recognises the cards in them.
+//
+// A Hub is what all applications of a process share on one Provider: the
+// connections and the cards. A List is one application's view of it.
+//
+//	list := slot.NewList(provider, pkcs15.Driver())
+//	slots, err := list.Slots(ctx, true) // slots with a token
+//	if err != nil {
+//		return err
+//	}
+//	t, err := slots[0].Token(ctx)
+//
+// What a token is and does is in package token; a card with several user PINs
+// has a token for each, and so several slots on one reader.
+package slot

@@ -1,0 +1,325 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/ckr"
+)
+
+// Card is a token as all applications of the process share it: one Backend,
+// its cached directories, and the PINs of those who are logged in. It is safe
+// for concurrent use.
+//
+// Locks are taken in this order: the card's transaction, Card.mu, Token.mu.
+type Card struct {
+	backend Backend
+
+	mu       sync.Mutex
+	tokens   map[*Token]struct{}
+	removed  bool
+	epoch    uint64
+	resets   uint64
+	visits   uint64 // units in which others may have used the card
+	pins     [2]PIN   // of SO and User, while an application is logged in
+	verified [2]trust // what the card holds verified
+	owed     [2]bool  // a Logout that could not be sent yet
+	info     *Info    // as read last
+	dir      directory
+
+	// protected is the write protection that info tells of. It is read under
+	// Token.mu, too.
+	protected atomic.Bool
+}
+
+// trust is what is known of a PIN's verified state at the card.
+type trust uint8
+
+const (
+	unverified trust = iota
+	verified
+	doubtful // somebody else may have changed it
+)
+
+// NewCard returns a Card over a Backend.
+func NewCard(b Backend) *Card {
+	return &Card{backend: b, tokens: make(map[*Token]struct{})}
+}
+
+// Application returns the view of one more application: it has a login,
+// sessions and session objects of its own.
+func (c *Card) Application() *Token {
+	t := newToken(c)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tokens[t] = struct{}{}
+	return t
+}
+
+// Alive is false once the card was removed. It does not reach the card.
+func (c *Card) Alive() bool {
+	c.mu.Lock()
+	removed := c.removed
+	c.mu.Unlock()
+	return !removed && c.backend.Alive()
+}
+
+// Info describes the token. It may reach the card.
+func (c *Card) Info(ctx context.Context) (Info, error) {
+	var info Info
+	err := c.unit(ctx, "token info", func(ctx context.Context) (err error) {
+		info, err = c.readInfo(ctx)
+		return err
+	})
+	return info, err
+}
+
+// readInfo asks the Backend, inside a unit.
+func (c *Card) readInfo(ctx context.Context) (Info, error) {
+	info, err := c.backend.Info(ctx)
+	if err != nil {
+		return Info{}, err
+	}
+	c.mu.Lock()
+	c.info = &info
+	c.protected.Store(info.Flags.Has(FlagWriteProtected))
+	c.mu.Unlock()
+	return info, nil
+}
+
+// cachedInfo is the description as it was read last; the card is reached only
+// if it never was.
+func (c *Card) cachedInfo(ctx context.Context) (Info, error) {
+	if !c.Alive() {
+		c.Gone()
+		return Info{}, ckr.New(ckr.DeviceRemoved, "", apdu.ErrRemoved)
+	}
+	c.mu.Lock()
+	info := c.info
+	c.mu.Unlock()
+	if info != nil {
+		return *info, nil
+	}
+	return c.Info(ctx)
+}
+
+// unit runs f as one transaction, after what happened since the last one was
+// taken note of. It does not nest.
+func (c *Card) unit(ctx context.Context, op string, f func(ctx context.Context) error) error {
+	if !c.Alive() {
+		c.Gone()
+		return ckr.New(ckr.DeviceRemoved, op, apdu.ErrRemoved)
+	}
+	err := c.backend.Exclusive(ctx, func(ctx context.Context, tx *apdu.Tx) error {
+		if err := c.notice(ctx, tx); err != nil {
+			return err
+		}
+		return f(ctx)
+	})
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, apdu.ErrRemoved) {
+		c.Gone()
+	}
+	return Wrap(op, err)
+}
+
+// notice compares the card with what we left: after a reset everybody is
+// logged out, after a visit of another program nothing cached is certain. It
+// also sends the logouts that are still owed.
+func (c *Card) notice(ctx context.Context, tx *apdu.Tx) error {
+	c.mu.Lock()
+	switch resets, epoch, visits := tx.Resets(), tx.Epoch(), tx.Disturbances(); {
+	case resets != c.resets:
+		c.resets, c.epoch, c.visits = resets, epoch, visits
+		c.dir.stale = true
+		c.logoutAll()
+	case epoch != c.epoch || visits != c.visits:
+		c.epoch, c.visits = epoch, visits
+		c.dir.stale = true
+		for r := range c.verified {
+			if c.verified[r] == verified {
+				c.verified[r] = doubtful
+			}
+		}
+	}
+	owed := c.owed
+	c.mu.Unlock()
+	for r, due := range owed {
+		if due {
+			if err := c.release(ctx, Role(r)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// logoutAll ends every login, because the card has forgotten them. The
+// caller holds c.mu.
+func (c *Card) logoutAll() {
+	for t := range c.tokens {
+		t.dropLogin(nobody)
+	}
+	c.forget(SO)
+	c.forget(User)
+}
+
+// forget drops the kept PIN of a role that the card does not hold verified
+// any more. The caller holds c.mu.
+func (c *Card) forget(r Role) {
+	c.pins[r].Clear()
+	c.pins[r] = PIN{}
+	c.verified[r] = unverified
+	c.owed[r] = false
+}
+
+// keep remembers a PIN that was just verified, to restore the verification
+// after our own doing only. The caller holds c.mu.
+func (c *Card) keep(r Role, p PIN) {
+	if kept := p.clone(); !kept.IsZero() {
+		c.pins[r].Clear()
+		c.pins[r] = kept
+	}
+	c.verified[r] = verified
+	c.owed[r] = false
+}
+
+// ensure makes sure that the card holds role r verified, for an application
+// that is logged in. It runs inside a unit. A kept PIN is sent once, and not
+// when it might be the last try.
+func (c *Card) ensure(ctx context.Context, r Role) error {
+	c.mu.Lock()
+	state, pin := c.verified[r], c.pins[r]
+	c.mu.Unlock()
+	if state == verified {
+		return nil
+	}
+	final := false
+	if q, ok := c.backend.(PINStatus); ok && state == doubtful {
+		still, tries, err := q.PINStatus(ctx, r)
+		if err != nil {
+			return err
+		}
+		if still {
+			c.mark(r, verified)
+			return nil
+		}
+		final = tries.Known && tries.Left < 2
+	}
+	if pin.IsZero() || final {
+		return c.lost(r, nil)
+	}
+	if err := c.backend.Login(ctx, r, pin); err != nil {
+		if isPINError(err) {
+			return c.lost(r, err)
+		}
+		return err
+	}
+	c.mark(r, verified)
+	return nil
+}
+
+// lost logs every application out of role r: the card does not hold it
+// verified and we cannot restore it.
+func (c *Card) lost(r Role, cause error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for t := range c.tokens {
+		t.dropLogin(r)
+	}
+	c.forget(r)
+	if cause == nil {
+		cause = errors.New("the card has forgotten the login")
+	}
+	return ckr.New(ckr.UserNotLoggedIn, "", cause)
+}
+
+func (c *Card) mark(r Role, s trust) {
+	c.mu.Lock()
+	c.verified[r] = s
+	c.mu.Unlock()
+}
+
+// release makes the card forget role r unless an application is logged in.
+// It runs inside a unit.
+func (c *Card) release(ctx context.Context, r Role) error {
+	c.mu.Lock()
+	if c.anyLogin(r) {
+		c.owed[r] = false
+		c.mu.Unlock()
+		return nil
+	}
+	c.mu.Unlock()
+	if err := c.backend.Logout(ctx, r); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.forget(r)
+	c.mu.Unlock()
+	return nil
+}
+
+// anyLogin reports whether an application is logged in as r. The caller holds
+// c.mu.
+func (c *Card) anyLogin(r Role) bool {
+	for t := range c.tokens {
+		if t.loggedIn() == r {
+			return true
+		}
+	}
+	return false
+}
+
+// owe notes that the card has to forget role r, and clears the kept PIN if
+// nobody else is logged in. It reports whether there is anything to send.
+func (c *Card) owe(r Role) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.removed || c.anyLogin(r) {
+		return false
+	}
+	c.pins[r].Clear()
+	c.pins[r] = PIN{}
+	if c.verified[r] == unverified {
+		return false
+	}
+	c.owed[r] = true
+	return true
+}
+
+// Gone ends all sessions: the card was removed. It does not reach the card.
+func (c *Card) Gone() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.removed {
+		return
+	}
+	c.removed = true
+	for t := range c.tokens {
+		t.cardGone()
+	}
+	c.forget(SO)
+	c.forget(User)
+	c.dir = directory{}
+}
+
+// sessions counts the open sessions of all applications. The caller holds
+// c.mu.
+func (c *Card) sessions() (n int) {
+	for t := range c.tokens {
+		n += t.countSeats()
+	}
+	return n
+}
+
+// drop forgets an application.
+func (c *Card) drop(t *Token) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.tokens, t)
+}

@@ -1,0 +1,154 @@
+package token
+
+import (
+	"context"
+
+	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/object"
+)
+
+// directory is what a Card knows of the objects on the card.
+type directory struct {
+	loaded  bool
+	stale   bool // somebody else may have written
+	asUser  bool // listed while the user was logged in
+	records map[Ref]*record
+	order   []Ref
+}
+
+// record is a Record with what was read of the object since.
+type record struct {
+	Record
+	read     object.Template // further attributes of a public object
+	complete bool            // read holds all that can be read
+	key      *soft.Material  // of a public key
+}
+
+// all returns everything known of the object.
+func (r *record) all() object.Template {
+	if len(r.read) == 0 {
+		return r.Known
+	}
+	return r.Known.With(r.read...)
+}
+
+// refresh makes the directory current, in at most one exchange if nobody else
+// wrote. It runs inside a unit. For a user it lists again what was hidden.
+func (c *Card) refresh(ctx context.Context, user bool) error {
+	c.mu.Lock()
+	d := &c.dir
+	hidden := user && !d.asUser && hides(c.backend)
+	current := d.loaded && !d.stale && !hidden
+	ask := d.loaded && !hidden
+	c.mu.Unlock()
+	if current {
+		return nil
+	}
+	if counter, ok := c.backend.(ChangeCounter); ok && ask {
+		changed, err := counter.Changed(ctx)
+		if err != nil {
+			return err
+		}
+		if !changed {
+			c.mu.Lock()
+			c.dir.stale = false
+			c.mu.Unlock()
+			return nil
+		}
+	}
+	if user {
+		if err := c.ensure(ctx, User); err != nil {
+			return err
+		}
+	}
+	records, err := c.backend.Objects(ctx, user)
+	if err != nil {
+		return err
+	}
+	// Who wrote objects may have changed what the token says of itself, too.
+	if _, err := c.readInfo(ctx); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.replace(records, user)
+	return nil
+}
+
+func hides(b Backend) bool {
+	h, ok := b.(Hider)
+	return ok && h.HidesObjects()
+}
+
+// replace takes over a new listing. What was read of an object that has not
+// changed is kept; handles of objects that are gone become void. The caller
+// holds c.mu.
+func (c *Card) replace(records []Record, asUser bool) {
+	old := c.dir.records
+	c.dir = directory{loaded: true, asUser: asUser, records: make(map[Ref]*record, len(records))}
+	for _, r := range records {
+		if _, twice := c.dir.records[r.Ref]; twice {
+			continue
+		}
+		n := &record{Record: r}
+		if o := old[r.Ref]; o != nil && sameTemplate(o.Known, r.Known) {
+			n = o
+			n.Record = r
+		}
+		c.dir.records[r.Ref] = n
+		c.dir.order = append(c.dir.order, r.Ref)
+	}
+	for t := range c.tokens {
+		t.prune(c.dir.records)
+	}
+}
+
+func sameTemplate(a, b object.Template) bool {
+	return len(a) == len(b) && a.Matches(b)
+}
+
+// put adds a record that we made or changed ourselves. The caller does not
+// hold c.mu.
+func (c *Card) put(r Record) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.dir.loaded {
+		return
+	}
+	if _, known := c.dir.records[r.Ref]; !known {
+		c.dir.order = append(c.dir.order, r.Ref)
+	}
+	c.dir.records[r.Ref] = &record{Record: r}
+}
+
+// remove drops a record whose object the card confirmed to be gone; its
+// handles become void in all applications.
+func (c *Card) remove(ref Ref) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.dir.records, ref)
+	for i, r := range c.dir.order {
+		if r == ref {
+			c.dir.order = append(c.dir.order[:i:i], c.dir.order[i+1:]...)
+			break
+		}
+	}
+	for t := range c.tokens {
+		t.prune(c.dir.records)
+	}
+}
+
+// reload forgets the listing, because a write ended in doubt: the card is
+// asked again before the next answer.
+func (c *Card) reload() {
+	c.mu.Lock()
+	c.dir.loaded = false
+	c.mu.Unlock()
+}
+
+// record returns what is known of ref, or nil.
+func (c *Card) record(ref Ref) *record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dir.records[ref]
+}

@@ -1,0 +1,269 @@
+package token
+
+import (
+	"context"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+)
+
+// GenerateKeyPair makes a key pair (C_GenerateKeyPair, PKCS #11 v3.2 §5.18.2):
+// on the card if the private key's template has CKA_TOKEN true, else in
+// software. Both halves are made, or none. Errors: those of the access table
+// and of object.Complete, ckr.MechanismInvalid, ckr.KeySizeRange,
+// ckr.DeviceMemory.
+func (s *Seat) GenerateKeyPair(ctx context.Context, m mechanism.Mechanism, pub, priv object.Template) (pubKey, privKey *object.Object, err error) {
+	const op = "generate key pair"
+	if err := s.enter(op); err != nil {
+		return nil, nil, err
+	}
+	if err := mechanism.Check(m); err != nil {
+		return nil, nil, Wrap(op, err)
+	}
+	so := s.isSO()
+	pub, err = completeFor(op, object.GeneratedPublic, pub, object.ClassPublicKey, m, so)
+	if err != nil {
+		return nil, nil, err
+	}
+	priv, err = completeFor(op, object.GeneratedPrivate, priv, object.ClassPrivateKey, m, so)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, half := range []object.Template{pub, priv} {
+		if err := s.mayMake(op, kindOfTemplate(half)); err != nil {
+			return nil, nil, err
+		}
+	}
+	if kindOfTemplate(priv).Token() {
+		return s.generateOnCard(ctx, op, m, pub, priv)
+	}
+	pubValues, privValues, err := soft.GenerateKeyPair(m, pub, priv)
+	if err != nil {
+		return nil, nil, Wrap(op, err)
+	}
+	defer privValues.Clear()
+	if pub, err = object.Finish(pub.With(pubValues...)); err != nil {
+		return nil, nil, Wrap(op, err)
+	}
+	if priv, err = object.Finish(priv.With(privValues...)); err != nil {
+		return nil, nil, Wrap(op, err)
+	}
+	if pubKey, err = s.make(ctx, op, pub); err != nil {
+		return nil, nil, err
+	}
+	if privKey, err = s.make(ctx, op, priv); err != nil {
+		s.Destroy(context.WithoutCancel(ctx), pubKey)
+		return nil, nil, err
+	}
+	return pubKey, privKey, nil
+}
+
+// keyTypes is the type of key that a generation mechanism makes.
+var keyTypes = map[mechanism.Type]object.KeyType{
+	mechanism.TypeRSAPKCSKeyPairGen:   object.KeyRSA,
+	mechanism.TypeECKeyPairGen:        object.KeyEC,
+	mechanism.TypeAESKeyGen:           object.KeyAES,
+	mechanism.TypeGenericSecretKeyGen: object.KeyGenericSecret,
+}
+
+// completeFor completes a template for a generated key; class and key type
+// follow from the mechanism where the template leaves them out.
+func completeFor(op string, o object.Origin, t object.Template, class object.Class, m mechanism.Mechanism, so bool) (object.Template, error) {
+	if !t.Has(object.AttrClass.Type) {
+		t = t.With(object.AttrClass.Is(class))
+	}
+	if have, _ := object.In(t, object.AttrClass); have != class {
+		return nil, ckr.Newf(ckr.TemplateInconsistent, op, "the mechanism makes a %v", class)
+	}
+	kt, ok := keyTypes[m.Type()]
+	if !ok {
+		return nil, ckr.Newf(ckr.MechanismInvalid, op, "%v makes no keys here", m.Type())
+	}
+	if have, given := object.In(t, object.AttrKeyType); given && have != kt {
+		return nil, ckr.Newf(ckr.TemplateInconsistent, op, "the mechanism makes a key of type %v", kt)
+	}
+	all, err := object.Complete(o, t.With(object.AttrKeyType.Is(kt)), so)
+	if err != nil {
+		return nil, Wrap(op, err)
+	}
+	return all.With(object.AttrKeyGenMechanism.Is(m.Type())), nil
+}
+
+func (s *Seat) generateOnCard(ctx context.Context, op string, m mechanism.Mechanism, pub, priv object.Template) (pubKey, privKey *object.Object, err error) {
+	c := s.t.card
+	g, ok := c.backend.(Generator)
+	if !ok {
+		return nil, nil, ckr.Newf(ckr.FunctionNotSupported, op, "this card makes no keys")
+	}
+	if err := c.makes(op, m.Type(), mechanism.FlagGenerateKeyPair); err != nil {
+		return nil, nil, err
+	}
+	err = c.unit(ctx, op, func(ctx context.Context) error {
+		for _, half := range []object.Template{pub, priv} {
+			if err := s.mayWrite(ctx, kindOfTemplate(half)); err != nil {
+				return err
+			}
+		}
+		pr, sr, err := g.GenerateKeyPair(ctx, m, pub, priv, Auth{})
+		if err != nil {
+			c.doubt(err)
+			return err
+		}
+		if privKey, err = s.adopt(sr); err != nil {
+			return err
+		}
+		if kindOfTemplate(pub).Token() {
+			pubKey, err = s.adopt(pr)
+		} else {
+			pubKey, err = s.add(op, pub.With(pr.Known...))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return pubKey, privKey, nil
+}
+
+// makes refuses a mechanism that the card does not have, before anything is
+// sent.
+func (c *Card) makes(op string, m mechanism.Type, f mechanism.Flags) error {
+	if info, ok := c.backend.Mechanisms("")[m]; !ok || info.Flags&f == 0 {
+		return ckr.Newf(ckr.MechanismInvalid, op, "the card does not do %v", m)
+	}
+	return nil
+}
+
+// GenerateKey makes a secret key (C_GenerateKey, PKCS #11 v3.2 §5.18.1). For
+// the card it is made on the card if that can, else in software and stored.
+func (s *Seat) GenerateKey(ctx context.Context, m mechanism.Mechanism, t object.Template) (*object.Object, error) {
+	const op = "generate key"
+	if err := s.enter(op); err != nil {
+		return nil, err
+	}
+	if err := mechanism.Check(m); err != nil {
+		return nil, Wrap(op, err)
+	}
+	t, err := completeFor(op, object.Generated, t, object.ClassSecretKey, m, s.isSO())
+	if err != nil {
+		return nil, err
+	}
+	k := kindOfTemplate(t)
+	if err := s.mayMake(op, k); err != nil {
+		return nil, err
+	}
+	c := s.t.card
+	if g, ok := c.backend.(Generator); ok && k.Token() && c.makes(op, m.Type(), mechanism.FlagGenerate) == nil {
+		var o *object.Object
+		err := c.unit(ctx, op, func(ctx context.Context) error {
+			if err := s.mayWrite(ctx, k); err != nil {
+				return err
+			}
+			r, err := g.GenerateKey(ctx, m, t, Auth{})
+			if err != nil {
+				c.doubt(err)
+				return err
+			}
+			o, err = s.adopt(r)
+			return err
+		})
+		return o, err
+	}
+	values, err := soft.GenerateKey(m, t)
+	if err != nil {
+		return nil, Wrap(op, err)
+	}
+	defer values.Clear()
+	if t, err = object.Finish(t.With(values...)); err != nil {
+		return nil, Wrap(op, err)
+	}
+	return s.make(ctx, op, t)
+}
+
+// DeriveKey makes a secret key from a base key (C_DeriveKey, PKCS #11 v3.2
+// §5.18.5) under g. Without CKA_VALUE_LEN the key is as long as the secret;
+// a shorter one takes the secret's trailing bytes, as §6.3 has it for ECDH.
+// CKA_ALWAYS_SENSITIVE and CKA_NEVER_EXTRACTABLE need the base key's.
+func (s *Seat) DeriveKey(ctx context.Context, g Grant, a Auth, m mechanism.Mechanism, t object.Template) (*object.Object, error) {
+	const op = "derive key"
+	if !t.Has(object.AttrClass.Type) {
+		t = t.With(object.AttrClass.Is(object.ClassSecretKey))
+	}
+	if class, _ := object.In(t, object.AttrClass); class != object.ClassSecretKey {
+		return nil, ckr.Newf(ckr.TemplateInconsistent, op, "a derived key is a secret key")
+	}
+	if !t.Has(object.AttrKeyType.Type) {
+		t = t.With(object.AttrKeyType.Is(object.KeyGenericSecret))
+	}
+	if err := s.mayMake(op, derivedKind(t)); err != nil {
+		return nil, err
+	}
+	base, ok := s.t.known(g.entry)
+	if !ok {
+		return nil, ckr.New(ckr.KeyHandleInvalid, op, nil)
+	}
+	t, err := object.CheckDerive(base, t)
+	if err != nil {
+		return nil, Wrap(op, err)
+	}
+	var secret []byte
+	defer func() { clear(secret) }()
+	n, err := length(t)
+	if err != nil {
+		return nil, Wrap(op, err)
+	}
+	err = s.Use(ctx, op, g, a, func(ctx context.Context, b Backend, ref Ref) (err error) {
+		secret, err = deriveOnCard(ctx, b, ref, m, a, n)
+		return err
+	}, func(key *soft.Material) (err error) {
+		secret, err = soft.DeriveLength(key, m, n)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	value := object.AttrValue.Is(secret)
+	defer value.Clear()
+	all, err := object.Complete(object.Derived, t.With(value), s.isSO())
+	if err != nil {
+		return nil, Wrap(op, err)
+	}
+	all = object.Inherit(all, base)
+	defer all.Clear()
+	return s.make(ctx, op, all)
+}
+
+// derivedKind is the kind of the key to be, before its value is known.
+func derivedKind(t object.Template) Kind {
+	onToken, _ := object.In(t, object.AttrToken)
+	private, given := object.In(t, object.AttrPrivate)
+	return kindOf(onToken, private || !given)
+}
+
+// length is how many bytes the key shall have; 0 leaves it to the mechanism.
+func length(t object.Template) (int, error) {
+	n, given := object.In(t, object.AttrValueLen)
+	if given && (n == 0 || n > maxDerived) {
+		return 0, ckr.Newf(ckr.KeySizeRange, "", "a key of %d bytes", n)
+	}
+	return int(n), nil
+}
+
+// maxDerived bounds the length of a derived key in bytes.
+const maxDerived = 1 << 16
+
+func deriveOnCard(ctx context.Context, b Backend, ref Ref, m mechanism.Mechanism, a Auth, n int) ([]byte, error) {
+	d, ok := b.(Deriver)
+	ecdh, isECDH := m.(mechanism.ECDH)
+	if !ok || !isECDH {
+		return nil, ckr.New(ckr.FunctionNotSupported, "", nil)
+	}
+	shared, err := d.Derive(ctx, ref, m, a)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(shared)
+	return soft.Stretch(ecdh, shared, n)
+}

@@ -1,0 +1,260 @@
+package token
+
+import (
+	"context"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+)
+
+// Login logs the application in (C_Login, PKCS #11 v3.2 §5.6.8): all its
+// sessions with the token change state. The card is reached, with one VERIFY,
+// unless the request is refused before. The caller clears p.
+//
+// Errors: ckr.UserTypeInvalid, ckr.UserAlreadyLoggedIn,
+// ckr.UserAnotherAlreadyLoggedIn, ckr.SessionReadOnlyExists,
+// ckr.UserPINNotInitialized, ckr.PINLenRange (no try is spent),
+// ckr.PINIncorrect and ckr.PINLocked, with the tries left where the card tells
+// them. ContextSpecific belongs to an operation: ckr.OperationNotInitialized.
+func (s *Seat) Login(ctx context.Context, r Role, p PIN) error {
+	const op = "login"
+	if err := s.enter(op); err != nil {
+		return err
+	}
+	switch r {
+	case SO, User:
+	case ContextSpecific:
+		return ckr.Newf(ckr.OperationNotInitialized, op, "no operation waits for it")
+	default:
+		return ckr.New(ckr.UserTypeInvalid, op, nil)
+	}
+	t, c := s.t, s.t.card
+	if err := s.mayLogin(r); err != nil {
+		return Wrap(op, err)
+	}
+	info, err := c.cachedInfo(ctx)
+	if err != nil {
+		return Wrap(op, err)
+	}
+	if r == User && !info.Flags.Has(FlagUserPINInitialized) {
+		// It may have been set by somebody else since it was read.
+		if info, err = c.Info(ctx); err != nil {
+			return Wrap(op, err)
+		}
+		if !info.Flags.Has(FlagUserPINInitialized) {
+			return ckr.New(ckr.UserPINNotInitialized, op, nil)
+		}
+	}
+	lo, hi := info.limits(r)
+	if err := checkEntered(op, p, lo, hi, info.Flags.Has(FlagProtectedAuthPath)); err != nil {
+		return err
+	}
+	return c.unit(ctx, op, func(ctx context.Context) error {
+		if err := s.mayLogin(r); err != nil {
+			return err
+		}
+		if err := c.backend.Login(ctx, r, p); err != nil {
+			c.mu.Lock()
+			if c.verified[r] == verified {
+				c.verified[r] = doubtful // many cards drop the state then
+			}
+			c.mu.Unlock()
+			return err
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.keep(r, p)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if err := s.mayLoginLocked(r); err != nil {
+			c.owed[r] = true
+			return err
+		}
+		t.login = r
+		t.epoch++
+		return nil
+	})
+}
+
+func (s *Seat) mayLogin(r Role) error {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	return s.mayLoginLocked(r)
+}
+
+// mayLoginLocked checks what forbids a login before any PIN is looked at. The
+// caller holds t.mu.
+func (s *Seat) mayLoginLocked(r Role) error {
+	switch {
+	case s.closed:
+		return ckr.New(ckr.SessionHandleInvalid, "", nil)
+	case s.t.login == r:
+		return ckr.New(ckr.UserAlreadyLoggedIn, "", nil)
+	case s.t.login != nobody:
+		return ckr.New(ckr.UserAnotherAlreadyLoggedIn, "", nil)
+	}
+	if r != SO {
+		return nil
+	}
+	for other := range s.t.seats {
+		if !other.rw {
+			return ckr.New(ckr.SessionReadOnlyExists, "", nil)
+		}
+	}
+	return nil
+}
+
+func (i *Info) limits(r Role) (lo, hi int) {
+	if r == SO {
+		return i.MinSOPIN, i.MaxSOPIN
+	}
+	return i.MinPIN, i.MaxPIN
+}
+
+// Logout ends the login (C_Logout, PKCS #11 v3.2 §5.6.9): private session
+// objects are destroyed, handles to private objects are void for good, and
+// operations with private keys are cut. The login has ended even if the card
+// could not be told at once, which the error then says; it is told before its
+// next use. Errors: ckr.UserNotLoggedIn.
+func (s *Seat) Logout(ctx context.Context) error {
+	const op = "logout"
+	if err := s.enter(op); err != nil {
+		return err
+	}
+	t := s.t
+	t.mu.Lock()
+	if t.login == nobody {
+		t.mu.Unlock()
+		return ckr.New(ckr.UserNotLoggedIn, op, nil)
+	}
+	var dead doomed
+	role := t.logout(&dead)
+	t.mu.Unlock()
+	dead.clear()
+	return t.forgetOnCard(ctx, role)
+}
+
+// InitPIN sets the user's PIN (C_InitPIN) and unblocks it. Errors:
+// ckr.UserNotLoggedIn unless the SO is logged in, ckr.PINLenRange,
+// ckr.PINInvalid. The caller clears p.
+func (s *Seat) InitPIN(ctx context.Context, p PIN) error {
+	const op = "initialise PIN"
+	if err := s.enter(op); err != nil {
+		return err
+	}
+	c := s.t.card
+	return c.unit(ctx, op, func(ctx context.Context) error {
+		if state, _ := s.State(); state != RWSO {
+			return ckr.Newf(ckr.UserNotLoggedIn, "", "the security officer is not logged in")
+		}
+		info, err := c.readInfo(ctx)
+		if err != nil {
+			return err
+		}
+		if err := checkNew("", p, info.MinPIN, info.MaxPIN, info.Flags.Has(FlagProtectedAuthPath)); err != nil {
+			return err
+		}
+		m, err := c.pinManager()
+		if err != nil {
+			return err
+		}
+		if err := c.ensure(ctx, SO); err != nil {
+			return err
+		}
+		return c.changed(User, p, m.InitPIN(ctx, p))
+	})
+}
+
+// SetPIN changes a PIN (C_SetPIN): the SO's in an SO session, otherwise the
+// user's. Errors: ckr.SessionReadOnly, ckr.PINIncorrect, ckr.PINLocked,
+// ckr.PINLenRange, ckr.PINInvalid, ckr.UserPINNotInitialized. The caller clears
+// both PINs.
+func (s *Seat) SetPIN(ctx context.Context, old, new PIN) error {
+	const op = "set PIN"
+	if err := s.enter(op); err != nil {
+		return err
+	}
+	if !s.rw {
+		return ckr.New(ckr.SessionReadOnly, op, nil)
+	}
+	c := s.t.card
+	return c.unit(ctx, op, func(ctx context.Context) error {
+		role := User
+		if state, _ := s.State(); state == RWSO {
+			role = SO
+		}
+		info, err := c.readInfo(ctx)
+		if err != nil {
+			return err
+		}
+		if role == User && !info.Flags.Has(FlagUserPINInitialized) {
+			return ckr.New(ckr.UserPINNotInitialized, "", nil)
+		}
+		lo, hi := info.limits(role)
+		pad := info.Flags.Has(FlagProtectedAuthPath)
+		if err := checkNew("new PIN", new, lo, hi, pad); err != nil {
+			return err
+		}
+		if err := checkEntered("old PIN", old, lo, hi, pad); err != nil {
+			return err
+		}
+		m, err := c.pinManager()
+		if err != nil {
+			return err
+		}
+		return c.changed(role, new, m.ChangePIN(ctx, role, old, new))
+	})
+}
+
+// UnblockPIN sets the user's PIN with the card's unblocking PIN (PUK), which
+// PKCS #11 does not know. The session is read/write. Errors:
+// ckr.SessionReadOnly, ckr.PINIncorrect and ckr.PINLocked for the PUK,
+// ckr.PINLenRange, ckr.PINInvalid. The caller clears both.
+func (s *Seat) UnblockPIN(ctx context.Context, puk, new PIN) error {
+	const op = "unblock PIN"
+	if err := s.enter(op); err != nil {
+		return err
+	}
+	if !s.rw {
+		return ckr.New(ckr.SessionReadOnly, op, nil)
+	}
+	c := s.t.card
+	return c.unit(ctx, op, func(ctx context.Context) error {
+		info, err := c.readInfo(ctx)
+		if err != nil {
+			return err
+		}
+		if err := checkNew("new PIN", new, info.MinPIN, info.MaxPIN, false); err != nil {
+			return err
+		}
+		if err := checkEntered("PUK", puk, 1, 0, false); err != nil {
+			return err
+		}
+		m, err := c.pinManager()
+		if err != nil {
+			return err
+		}
+		return c.changed(User, new, m.UnblockPIN(ctx, puk, new))
+	})
+}
+
+// changed keeps up with a PIN that was changed, or was not.
+func (c *Card) changed(r Role, new PIN, err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	held := !c.pins[r].IsZero()
+	if err == nil && held {
+		c.keep(r, new)
+	}
+	if c.verified[r] == verified {
+		c.verified[r] = doubtful
+	}
+	return err
+}
+
+func (c *Card) pinManager() (PINManager, error) {
+	m, ok := c.backend.(PINManager)
+	if !ok {
+		return nil, ckr.Newf(ckr.FunctionNotSupported, "", "PINs of this card are set by its issuer")
+	}
+	return m, nil
+}

@@ -1,0 +1,452 @@
+package token
+
+import (
+	"context"
+	"iter"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/object"
+)
+
+// Find yields the objects that the session sees and that have all the given
+// attributes (C_FindObjects, PKCS #11 v3.2 §5.7.6). Objects are found as they
+// were when the iteration began; no lock or transaction is held while it
+// yields. An attribute that is hidden never matches. Values that the card's
+// directories do not show are read from the card, and only for objects that
+// match in all else. An error ends the iteration.
+func (s *Seat) Find(ctx context.Context, match ...object.Attribute) iter.Seq2[*object.Object, error] {
+	const op = "find objects"
+	return func(yield func(*object.Object, error) bool) {
+		if err := object.Template(match).Validate(); err != nil {
+			yield(nil, Wrap(op, err))
+			return
+		}
+		found, err := s.visible(ctx, op)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, e := range found {
+			ok, err := s.t.matches(ctx, e, match)
+			if err != nil {
+				yield(nil, Wrap(op, err))
+				return
+			}
+			if ok && !yield(e.obj, nil) {
+				return
+			}
+		}
+	}
+}
+
+// visible lists what the session sees now: session objects first, then the
+// card's directories in their order.
+func (s *Seat) visible(ctx context.Context, op string) ([]*entry, error) {
+	if err := s.enter(op); err != nil {
+		return nil, err
+	}
+	t, c := s.t, s.t.card
+	err := c.unit(ctx, op, func(ctx context.Context) error {
+		return c.refresh(ctx, t.loggedIn() == User)
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s.closed {
+		return nil, ckr.New(ckr.SessionHandleInvalid, op, nil)
+	}
+	var found []*entry
+	for h := uint64(1); h <= t.last; h++ {
+		if e := t.entries[h]; e != nil && !e.onToken() && s.allow(e.kind(), Find) == ckr.OK {
+			found = append(found, e)
+		}
+	}
+	for _, ref := range c.dir.order {
+		r := c.dir.records[ref]
+		if s.allow(kindOf(true, r.Private), Find) == ckr.OK {
+			found = append(found, t.give(&r.Record))
+		}
+	}
+	return found, nil
+}
+
+// matches compares an object with a search. What became void since is not
+// found.
+func (t *Token) matches(ctx context.Context, e *entry, match []object.Attribute) (bool, error) {
+	all, ok := t.known(e)
+	if !ok {
+		return false, nil
+	}
+	var unknown []object.Type
+	for _, want := range match {
+		if !object.Searchable(all, want.Type) {
+			return false, nil
+		}
+		have, ok := all.Lookup(want.Type)
+		switch {
+		case ok && !have.Equal(want):
+			return false, nil
+		case !ok && e.onToken():
+			unknown = append(unknown, want.Type)
+		case !ok:
+			return false, nil
+		}
+	}
+	if len(unknown) == 0 {
+		return true, nil
+	}
+	values, err := t.Values(ctx, e.obj, unknown)
+	if ckr.Of(err) == ckr.ObjectHandleInvalid {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	read := make(object.Template, 0, len(values))
+	for _, v := range values {
+		if v.Code != ckr.OK {
+			return false, nil
+		}
+		read = append(read, v.Attribute)
+	}
+	for _, want := range match {
+		if have, ok := read.Lookup(want.Type); ok && !have.Equal(want) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// known returns what is known of an object without an exchange.
+func (t *Token) known(e *entry) (object.Template, bool) {
+	t.card.mu.Lock()
+	defer t.card.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e.dead {
+		return nil, false
+	}
+	if !e.onToken() {
+		return e.all.Clone(), true
+	}
+	r := t.card.dir.records[e.ref]
+	if r == nil {
+		return nil, false
+	}
+	return r.all(), true
+}
+
+// Known returns what is known of an object without reaching the card; it is
+// not changed. Errors: ckr.SessionHandleInvalid, ckr.ObjectHandleInvalid.
+func (s *Seat) Known(o *object.Object) (object.Template, error) {
+	e, err := s.object("read attributes", o, Read)
+	if err != nil {
+		return nil, err
+	}
+	all, ok := s.t.known(e)
+	if !ok {
+		return nil, ckr.New(ckr.ObjectHandleInvalid, "read attributes", nil)
+	}
+	if !e.onToken() {
+		defer all.Clear()
+		var shown object.Template
+		for _, v := range values(all, nil) {
+			shown = append(shown, v.Attribute)
+		}
+		return shown, nil
+	}
+	return all, nil
+}
+
+// Values implements object.Source (C_GetAttributeValue, PKCS #11 v3.2
+// §5.7.5): each attribute comes with a code of its own, ckr.AttributeSensitive
+// or ckr.AttributeTypeInvalid for one that cannot be had. Without types it
+// returns all that can be read. Values that are not cached are read from the
+// card. Errors: ckr.ObjectHandleInvalid for an object that is void.
+func (t *Token) Values(ctx context.Context, o *object.Object, types []object.Type) ([]object.Value, error) {
+	const op = "read attributes"
+	t.mu.Lock()
+	e, err := t.find(o, ckr.ObjectHandleInvalid)
+	t.mu.Unlock()
+	if err != nil {
+		return nil, Wrap(op, t.orGone(err))
+	}
+	all, ok := t.known(e)
+	if !ok {
+		return nil, ckr.New(ckr.ObjectHandleInvalid, op, nil)
+	}
+	if e.onToken() && t.lacks(e, all, types) {
+		if all, err = t.read(ctx, op, e, types); err != nil {
+			return nil, err
+		}
+	}
+	return values(all, types), nil
+}
+
+// Attributes reads attributes through a session; see Token.Values. Errors:
+// ckr.SessionHandleInvalid, ckr.ObjectHandleInvalid.
+func (s *Seat) Attributes(ctx context.Context, o *object.Object, types ...object.Type) ([]object.Value, error) {
+	if _, err := s.object("read attributes", o, Read); err != nil {
+		return nil, err
+	}
+	return s.t.Values(ctx, o, types)
+}
+
+// orGone turns a void handle into word of the card's removal if that is why.
+func (t *Token) orGone(err error) error {
+	if !t.card.Alive() {
+		t.card.Gone()
+	}
+	return err
+}
+
+// lacks reports whether the card has to be asked for some of the types.
+func (t *Token) lacks(e *entry, all object.Template, types []object.Type) bool {
+	t.card.mu.Lock()
+	r := t.card.dir.records[e.ref]
+	complete := r != nil && r.complete
+	t.card.mu.Unlock()
+	if complete {
+		return false
+	}
+	if len(types) == 0 {
+		return true
+	}
+	for _, a := range types {
+		if !all.Has(a) && !object.Hidden(all, a) {
+			return true
+		}
+	}
+	return false
+}
+
+// read asks the card for attributes and returns all that is known then. What
+// is public is kept; what is private is read again each time.
+func (t *Token) read(ctx context.Context, op string, e *entry, types []object.Type) (object.Template, error) {
+	c := t.card
+	var all object.Template
+	err := c.unit(ctx, op, func(ctx context.Context) error {
+		if err := c.refresh(ctx, false); err != nil {
+			return err
+		}
+		r, err := t.readable(e)
+		if err != nil {
+			return err
+		}
+		if e.private {
+			if err := c.ensure(ctx, User); err != nil {
+				return err
+			}
+		}
+		got, err := c.backend.Read(ctx, e.ref, types...)
+		if err != nil {
+			return err
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		all = r.all().With(got...)
+		if !e.private {
+			r.read = r.read.With(got...)
+			r.complete = r.complete || len(types) == 0
+		}
+		return nil
+	})
+	return all, err
+}
+
+// readable checks again, inside the transaction, that the object is still
+// there for the application.
+func (t *Token) readable(e *entry) (*record, error) {
+	t.card.mu.Lock()
+	defer t.card.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.card.dir.records[e.ref]
+	if e.dead || r == nil {
+		return nil, ckr.New(ckr.ObjectHandleInvalid, "", nil)
+	}
+	if r.Err != nil {
+		return nil, r.Err
+	}
+	return r, nil
+}
+
+// values picks attributes out of all that is known.
+func values(all object.Template, types []object.Type) []object.Value {
+	var out []object.Value
+	if len(types) == 0 {
+		for _, a := range all {
+			if !object.Hidden(all, a.Type) {
+				out = append(out, object.Value{Attribute: a.Clone()})
+			}
+		}
+		return out
+	}
+	for _, want := range types {
+		v := object.Value{Attribute: object.Attribute{Type: want}}
+		a, ok := all.Lookup(want)
+		switch {
+		case object.Hidden(all, want):
+			v.Code = ckr.AttributeSensitive
+		case !ok:
+			v.Code = ckr.AttributeTypeInvalid
+		default:
+			v.Attribute = a.Clone()
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// Create makes an object from a template (C_CreateObject, PKCS #11 v3.2
+// §5.7.1). A token object is written to the card. Errors: those of the access
+// table and of object.Complete, ckr.DeviceMemory if the card is full, and
+// ckr.TemplateInconsistent for what the card cannot hold. The caller keeps the
+// template and clears what is secret in it.
+func (s *Seat) Create(ctx context.Context, template ...object.Attribute) (*object.Object, error) {
+	const op = "create object"
+	if err := s.enter(op); err != nil {
+		return nil, err
+	}
+	all, err := object.Complete(object.Created, object.Template(template), s.isSO())
+	if err != nil {
+		return nil, Wrap(op, err)
+	}
+	o, err := s.make(ctx, op, all)
+	all.Clear()
+	return o, err
+}
+
+func (s *Seat) isSO() bool {
+	state, _ := s.State()
+	return state == RWSO
+}
+
+// make makes an object from a complete template, which the caller clears.
+func (s *Seat) make(ctx context.Context, op string, all object.Template) (*object.Object, error) {
+	k := kindOfTemplate(all)
+	if err := s.mayMake(op, k); err != nil {
+		return nil, err
+	}
+	if !k.Token() {
+		return s.add(op, all.Clone())
+	}
+	c := s.t.card
+	store, ok := c.backend.(Storer)
+	if !ok {
+		return nil, ckr.Newf(ckr.FunctionNotSupported, op, "objects of this card are made by its issuer")
+	}
+	var o *object.Object
+	err := c.unit(ctx, op, func(ctx context.Context) error {
+		if err := s.mayWrite(ctx, k); err != nil {
+			return err
+		}
+		r, err := store.Store(ctx, all, Auth{})
+		if err != nil {
+			c.doubt(err)
+			return err
+		}
+		o, err = s.adopt(r)
+		return err
+	})
+	return o, err
+}
+
+func kindOfTemplate(all object.Template) Kind {
+	onToken, _ := object.In(all, object.AttrToken)
+	private, _ := object.In(all, object.AttrPrivate)
+	return kindOf(onToken, private)
+}
+
+// mayMake asks the access table before anything is sent or computed.
+func (s *Seat) mayMake(op string, k Kind) error {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	if code := s.allow(k, Create); code != ckr.OK {
+		return ckr.Newf(code, op, "%s", k)
+	}
+	return nil
+}
+
+// mayWrite asks again inside the transaction, makes the listing current, and
+// restores the verification that a private object needs.
+func (s *Seat) mayWrite(ctx context.Context, k Kind) error {
+	if err := s.mayMake("", k); err != nil {
+		return err
+	}
+	c := s.t.card
+	if err := c.refresh(ctx, false); err != nil {
+		return err
+	}
+	return c.authenticate(ctx, s, k)
+}
+
+// authenticate restores the verification that the session's login stands for.
+func (c *Card) authenticate(ctx context.Context, s *Seat, k Kind) error {
+	switch role := s.t.loggedIn(); {
+	case k.Private():
+		return c.ensure(ctx, User)
+	case role != nobody:
+		return c.ensure(ctx, role)
+	}
+	return nil
+}
+
+// doubt notes that a write may have been executed, unless the card said no.
+func (c *Card) doubt(err error) {
+	switch ckr.Of(Wrap("", err)) {
+	case ckr.DeviceError, ckr.DeviceRemoved, ckr.FunctionCanceled, ckr.GeneralError:
+		c.reload()
+	}
+}
+
+// adopt takes a record over that the card has just confirmed, and gives the
+// application a handle.
+func (s *Seat) adopt(r Record) (*object.Object, error) {
+	s.t.card.put(r)
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	if s.closed {
+		return nil, ckr.New(ckr.SessionHandleInvalid, "", nil)
+	}
+	return s.t.give(&r).obj, nil
+}
+
+// add makes a session object; the entry owns all from now on.
+func (s *Seat) add(op string, all object.Template) (*object.Object, error) {
+	class, _ := object.In(all, object.AttrClass)
+	var key *soft.Material
+	if isKey(class) {
+		var err error
+		if key, err = soft.NewMaterial(all); err != nil {
+			all.Clear()
+			return nil, Wrap(op, err)
+		}
+	}
+	t := s.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	k := kindOfTemplate(all)
+	if code := s.allow(k, Create); code != ckr.OK {
+		if key != nil {
+			soft.Clear(key)
+		}
+		all.Clear()
+		return nil, ckr.Newf(code, op, "%s", k)
+	}
+	e := &entry{owner: s, private: k.Private(), key: key}
+	h := t.next()
+	e.all = all.With(object.AttrUniqueID.Is(uniqueID(h)))
+	e.obj = object.New(t, h, class)
+	t.entries[h] = e
+	return e.obj, nil
+}
+
+func isKey(c object.Class) bool {
+	return c == object.ClassPublicKey || c == object.ClassPrivateKey || c == object.ClassSecretKey
+}

@@ -1,0 +1,143 @@
+package token
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+)
+
+// PIN is a personal identification number, held so that it is not printed by
+// accident: every fmt verb, log handler and encoder shows a placeholder. The
+// zero value is no PIN and is refused wherever one is needed.
+type PIN struct{ secret *secret }
+
+type secret struct {
+	bytes []byte
+	pad   bool
+}
+
+// NewPIN returns a PIN with a copy of b. The caller keeps b, and clears it.
+func NewPIN(b []byte) PIN {
+	return PIN{&secret{bytes: append([]byte(nil), b...)}}
+}
+
+// Pad returns the PIN that is entered on the reader's own keys (PKCS #11
+// v3.2 §5.6.8: a null PIN with CKF_PROTECTED_AUTHENTICATION_PATH).
+func Pad() PIN { return PIN{&secret{pad: true}} }
+
+// IsZero reports whether p is the zero value: no PIN at all.
+func (p PIN) IsZero() bool { return p.secret == nil }
+
+// IsPad reports whether the PIN is to be entered on the reader.
+func (p PIN) IsPad() bool { return p.secret != nil && p.secret.pad }
+
+// Reveal returns the bytes of the PIN for a Backend to send. They are shared:
+// they are neither kept nor changed.
+func (p PIN) Reveal() []byte {
+	if p.secret == nil {
+		return nil
+	}
+	return p.secret.bytes
+}
+
+// Len is the length of the PIN in bytes.
+func (p PIN) Len() int { return len(p.Reveal()) }
+
+// Clear overwrites the PIN. All copies of p lose it.
+func (p PIN) Clear() {
+	if p.secret != nil {
+		clear(p.secret.bytes)
+		p.secret.bytes = nil
+	}
+}
+
+// clone returns a PIN with bytes of its own.
+func (p PIN) clone() PIN {
+	if p.secret == nil || p.secret.pad {
+		return PIN{}
+	}
+	return NewPIN(p.secret.bytes)
+}
+
+// String returns a placeholder.
+func (p PIN) String() string { return "PIN(redacted)" }
+
+// GoString returns a placeholder.
+func (p PIN) GoString() string { return p.String() }
+
+// Format writes a placeholder for every verb.
+func (p PIN) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
+
+// MarshalText returns a placeholder, so that encoders do not reach the bytes.
+func (p PIN) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// MarshalJSON returns a placeholder.
+func (p PIN) MarshalJSON() ([]byte, error) { return []byte(`"` + p.String() + `"`), nil }
+
+// PINReason says why a PIN is asked for.
+type PINReason int
+
+// The reasons for asking.
+const (
+	ReasonLogin   PINReason = iota // the user logs in
+	ReasonConsent                  // one use of a key with CKA_ALWAYS_AUTHENTICATE
+)
+
+// PINRequest tells a person what the PIN is for.
+type PINRequest struct {
+	Reason PINReason
+	Role   Role
+	Token  Info   // the token that asks
+	Key    string // label of the key, for ReasonConsent
+	Tries  ckr.Tries
+}
+
+// PINFunc asks a person for a PIN. It is called with no lock and no
+// transaction held. The library clears the PIN that it returns.
+type PINFunc func(ctx context.Context, r PINRequest) (PIN, error)
+
+// checkEntered refuses, before the card sees it, a PIN that cannot be right.
+// PKCS #11 v3.2 §5.1.6 keeps CKR_PIN_INVALID for functions that set a PIN.
+func checkEntered(op string, p PIN, min, max int, pad bool) error {
+	switch {
+	case p.IsZero():
+		return ckr.Newf(ckr.ArgumentsBad, op, "no PIN given")
+	case p.IsPad() && pad:
+		return nil
+	case p.IsPad():
+		return ckr.Newf(ckr.ArgumentsBad, op, "the reader has no keys to enter a PIN")
+	case p.Len() == 0 || p.Len() < min || max > 0 && p.Len() > max:
+		return ckr.Newf(ckr.PINLenRange, op, "%s", lengths(min, max))
+	case !wellFormed(p.Reveal()):
+		return ckr.Newf(ckr.PINIncorrect, op, "the PIN holds characters that no PIN of this token has")
+	}
+	return nil
+}
+
+// checkNew refuses a PIN that is to be set.
+func checkNew(op string, p PIN, min, max int, pad bool) error {
+	err := checkEntered(op, p, min, max, pad)
+	if ckr.Of(err) == ckr.PINIncorrect {
+		return ckr.Newf(ckr.PINInvalid, op, "a PIN is text without control characters")
+	}
+	return err
+}
+
+func lengths(min, max int) string {
+	if max <= 0 {
+		return fmt.Sprintf("a PIN has at least %d bytes", min)
+	}
+	return fmt.Sprintf("a PIN has %d to %d bytes", min, max)
+}
+
+func wellFormed(b []byte) bool {
+	for _, c := range b {
+		if c < 0x20 || c == 0x7F {
+			return false
+		}
+	}
+	return utf8.Valid(b)
+}

@@ -1,0 +1,268 @@
+package pkcs15
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/token"
+)
+
+// backend is one token of the application: one user PIN, and the objects that
+// belong to it.
+type backend struct {
+	app    *app
+	authID []byte // of the user PIN; empty if there is none
+}
+
+// The optional interfaces that the family has.
+var (
+	_ token.Backend       = (*backend)(nil)
+	_ token.Signer        = (*backend)(nil)
+	_ token.Decrypter     = (*backend)(nil)
+	_ token.Encrypter     = (*backend)(nil)
+	_ token.Deriver       = (*backend)(nil)
+	_ token.Generator     = (*backend)(nil)
+	_ token.Storer        = (*backend)(nil)
+	_ token.Updater       = (*backend)(nil)
+	_ token.Destroyer     = (*backend)(nil)
+	_ token.Initializer   = (*backend)(nil)
+	_ token.PINManager    = (*backend)(nil)
+	_ token.PINStatus     = (*backend)(nil)
+	_ token.Random        = (*backend)(nil)
+	_ token.ChangeCounter = (*backend)(nil)
+	_ token.Hider         = (*backend)(nil)
+)
+
+// Exclusive runs f in one transaction with the application selected.
+func (b *backend) Exclusive(ctx context.Context, f func(ctx context.Context, tx *apdu.Tx) error) error {
+	return b.app.conn.Exclusive(ctx, b.app.aid, f)
+}
+
+// Alive is false once the card is known to be gone.
+func (b *backend) Alive() bool { return b.app.conn.Alive() }
+
+// Info describes the token, from what was read of it.
+func (b *backend) Info(ctx context.Context) (token.Info, error) {
+	a := b.app
+	if !a.haveState {
+		if err := a.readState(ctx); err != nil {
+			return token.Info{}, err
+		}
+	}
+	info := token.Info{
+		Label: b.label(), Manufacturer: a.info.manufacturer, Model: "PKCS#15", Serial: a.serial(),
+		Flags:  token.FlagRNG | token.FlagLoginRequired,
+		MinPIN: 4, MaxPIN: pinBlock, MinSOPIN: 4, MaxSOPIN: pinBlock,
+		TotalPublic: -1, FreePublic: -1, TotalPrivate: -1, FreePrivate: -1,
+		HardwareVersion: [2]byte{a.card.version[0], a.card.version[1]},
+		FirmwareVersion: [2]byte{a.card.version[0], a.card.version[1]},
+	}
+	if info.Manufacturer == "" {
+		info.Manufacturer = a.card.name
+	}
+	if a.initialised() {
+		info.Flags |= token.FlagTokenInitialized
+	}
+	if a.info.flags.has(flagReadonly) {
+		info.Flags |= token.FlagWriteProtected
+	}
+	if p, err := b.pinOf(token.User); err == nil {
+		info.MinPIN, info.MaxPIN, info.UserTries = p.min, p.max, p.tries
+		info.Flags |= token.TriesFlags(token.User, p.tries)
+		if p.flags.has(pinInitialized) {
+			info.Flags |= token.FlagUserPINInitialized
+		}
+	}
+	if p, err := b.pinOf(token.SO); err == nil {
+		info.MinSOPIN, info.MaxSOPIN, info.SOTries = p.min, p.max, p.tries
+		info.Flags |= token.TriesFlags(token.SO, p.tries)
+	}
+	return info, nil
+}
+
+// label is the token's label, with the PIN's where the card has several.
+func (b *backend) label() string {
+	a := b.app
+	p, err := b.pinOf(token.User)
+	if err != nil || len(a.backends) < 2 || p.label == "" || p.label == "PIN" {
+		return a.info.label
+	}
+	return fmt.Sprintf("%s (%s)", a.info.label, p.label)
+}
+
+// serial is the serial number in the 16 characters that PKCS #11 has for it.
+func (a *app) serial() string {
+	s := a.info.serial
+	if len(s) == 0 {
+		s = a.card.serial
+	}
+	h := hex.EncodeToString(s)
+	return h[max(0, len(h)-16):]
+}
+
+// Changed compares the card's change counter with the one of our last look.
+func (b *backend) Changed(ctx context.Context) (bool, error) {
+	counter, err := b.app.readCounter(ctx)
+	return counter != b.app.counter, err
+}
+
+// HidesObjects tells whether a directory could not be read without the user.
+func (b *backend) HidesObjects() bool { return b.app.hidden }
+
+// Objects reads all directories, and what describes the token again if
+// somebody else wrote since.
+func (b *backend) Objects(ctx context.Context, _ bool) ([]token.Record, error) {
+	a := b.app
+	counter, err := a.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.readDirs(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.readSides(ctx); err != nil {
+		return nil, err
+	}
+	a.counter = counter
+	a.linkSides()
+	return b.records(), nil
+}
+
+// current reads the state again if it is not that of the card's counter.
+func (a *app) current(ctx context.Context) (uint16, error) {
+	if a.haveState && a.fresh {
+		a.fresh = false
+		return a.counter, nil
+	}
+	counter, err := a.readCounter(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if counter != a.counter || !a.haveState {
+		if err := a.readState(ctx); err != nil {
+			return 0, err
+		}
+	}
+	return counter, nil
+}
+
+// records lists the objects that belong to the token, and takes note of them.
+func (b *backend) records() (list []token.Record) {
+	a := b.app
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, d := range a.dirs {
+		for i, e := range d.entries {
+			if e.node.Tag == 0 {
+				if b.first() {
+					list = append(list, damaged(d, i, e))
+				}
+				continue
+			}
+			a.usedFIDs[e.fid()] = true
+			if !b.owns(e) {
+				continue
+			}
+			r := a.record(e)
+			a.objects[r.Ref] = e
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// damaged shows an entry that is not understood as a data object.
+func damaged(d *dirFile, i int, e *entry) token.Record {
+	return token.Record{
+		Ref: token.Ref(fmt.Sprintf("%v:%X:%d", d.kind, d.path.file, i)),
+		Known: object.Template{
+			object.AttrClass.Is(dirClass[d.kind]), object.AttrToken.Is(true), object.AttrPrivate.Is(false),
+			object.AttrModifiable.Is(false), object.AttrLabel.Is(e.label),
+		},
+		Err: ckr.Newf(ckr.DeviceError, "", "the directory entry is damaged"),
+	}
+}
+
+func (b *backend) first() bool { return len(b.app.backends) == 0 || b.app.backends[0] == b }
+
+// owns reports whether an object belongs to this token: those with a PIN to
+// its token, all others to the first.
+func (b *backend) owns(e *entry) bool {
+	if len(e.authID) == 0 {
+		return b.first()
+	}
+	for _, o := range b.app.backends {
+		if bytes.Equal(o.authID, e.authID) {
+			return o == b
+		}
+	}
+	return b.first()
+}
+
+func (a *app) record(e *entry) token.Record {
+	return token.Record{Ref: e.ref(), Private: e.private(), Known: a.known(e)}
+}
+
+// ref names an object by its directory, its file, and its entry's beginning
+// where several share a file.
+func (e *entry) ref() token.Ref {
+	if len(e.path.file) == 0 || e.path.window {
+		return token.Ref(fmt.Sprintf("%v:%X:%d:%x", e.dir.kind, e.path.file, e.path.index, e.id))
+	}
+	return token.Ref(fmt.Sprintf("%v:%X", e.dir.kind, e.path.file))
+}
+
+// entry returns the object behind a name. Errors: ckr.ObjectHandleInvalid.
+func (b *backend) entry(ref token.Ref) (*entry, error) {
+	b.app.mu.Lock()
+	defer b.app.mu.Unlock()
+	e := b.app.objects[ref]
+	if e == nil {
+		return nil, ckr.New(ckr.ObjectHandleInvalid, "", nil)
+	}
+	return e, nil
+}
+
+// Needs tells of keys with user consent.
+func (b *backend) Needs(v token.Verb, ref token.Ref) token.Need {
+	e, err := b.entry(ref)
+	if err != nil || v != token.Use {
+		return token.Need{}
+	}
+	return token.Need{Consent: e.consent > 0}
+}
+
+// Random asks the card's generator (GET CHALLENGE, ISO 7816-4 §11.5.3).
+func (b *backend) Random(ctx context.Context, n int) ([]byte, error) {
+	var out []byte
+	for len(out) < n {
+		want := min(n-len(out), 128)
+		part, err := b.app.do(ctx, apdu.Command{INS: 0x84, Le: want})
+		if err != nil {
+			return nil, why("GET CHALLENGE", err)
+		}
+		if len(part) == 0 || len(part) > want {
+			return nil, ckr.Newf(ckr.DeviceError, "GET CHALLENGE", "%d bytes for %d", len(part), want)
+		}
+		out = append(out, part...)
+	}
+	return out, nil
+}
+
+// Mechanisms tells what the card does with one of its keys, or with any.
+func (b *backend) Mechanisms(ref token.Ref) map[mechanism.Type]mechanism.Info {
+	if ref == "" {
+		return b.app.cardMechanisms()
+	}
+	e, err := b.entry(ref)
+	if err != nil {
+		return nil
+	}
+	return b.app.keyMechanisms(e)
+}

@@ -1,0 +1,454 @@
+package pkcs15
+
+import (
+	"context"
+	"crypto"
+	"crypto/subtle"
+	"errors"
+	"math/big"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/rsapad"
+	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/token"
+)
+
+// Algorithms of the security environment.
+const (
+	algRaw = 0x00 // RSA and AES without padding
+	algEC  = 0x04 // ECDSA and ECDH
+)
+
+// Templates of MANAGE SECURITY ENVIRONMENT: P1 P2.
+const (
+	mseSign    = 0x41B6
+	mseDecrypt = 0x41B8
+	mseEncrypt = 0x81B8
+	mseDerive  = 0x41A4
+)
+
+// environment selects a key for the command that follows (MANAGE SECURITY
+// ENVIRONMENT: SET, ISO 7816-4 §11.5.11).
+func (a *app) environment(ctx context.Context, p1p2 uint16, alg byte, e *entry, more ...byte) error {
+	fid := e.fid()
+	data := make([]byte, 0, 32)
+	data = append(data, 0x80, 0x01, alg, 0x81, 0x02, byte(fid>>8), byte(fid))
+	data = append(data, more...)
+	_, err := a.do(ctx, apdu.Command{INS: 0x22, P1: byte(p1p2 >> 8), P2: byte(p1p2), Data: data})
+	return keyError(err)
+}
+
+// The key references that go with a file: a private and a secret key.
+var (
+	privateRef = []byte{0x84, 0x01, 0x00}
+	secretRef  = []byte{0x83, 0x01, 0x00}
+)
+
+// keyError gives refusals of a key command their code: these cards say 6985
+// where the PIN is missing.
+func keyError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, swSecurity):
+		return ckr.New(ckr.UserNotLoggedIn, "", err)
+	case errors.Is(err, apdu.Status(0x6A88)), errors.Is(err, swNotFound):
+		return ckr.New(ckr.KeyHandleInvalid, "", err)
+	}
+	return err
+}
+
+// Sign signs: RSA with padding made here, ECDSA of a digest.
+func (b *backend) Sign(ctx context.Context, ref token.Ref, m mechanism.Mechanism, input []byte, _ token.Auth) ([]byte, error) {
+	e, err := b.entry(ref)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := m.(mechanism.ECDSA); ok {
+		return b.app.signECDSA(ctx, e, input)
+	}
+	block, err := signBlock(m, input, e.bits)
+	if err != nil {
+		return nil, err
+	}
+	a := b.app
+	if err := a.environment(ctx, mseSign, algRaw, e, privateRef...); err != nil {
+		return nil, err
+	}
+	sig, err := a.do(ctx, apdu.Command{INS: 0x2A, P1: 0x9E, P2: 0x9A, Data: block, Le: 256})
+	if err != nil {
+		return nil, keyError(err)
+	}
+	return exactly(sig, (e.bits+7)/8)
+}
+
+// exactly returns an RSA result in the modulus's length; a card that leaves
+// leading zeros out is helped, any other length is no result.
+func exactly(b []byte, n int) ([]byte, error) {
+	switch {
+	case len(b) == n:
+		return b, nil
+	case len(b) == 0 || len(b) > n || n-len(b) > 8:
+		return nil, ckr.Newf(ckr.DeviceError, "", "the card answered %d bytes for %d", len(b), n)
+	}
+	full := make([]byte, n)
+	copy(full[n-len(b):], b)
+	return full, nil
+}
+
+// signBlock makes the block that RSA is applied to.
+func signBlock(m mechanism.Mechanism, input []byte, bits int) ([]byte, error) {
+	switch m := m.(type) {
+	case mechanism.RSAPKCS:
+		if m.Hash != 0 {
+			var err error
+			if input, err = rsapad.DigestInfo(m.Hash, input); err != nil {
+				return nil, err
+			}
+		}
+		return rsapad.PadSignature((bits+7)/8, input)
+	case mechanism.RSAPSS:
+		return rsapad.PSS(m.Hash, m.MGFHash(), m.SaltLength(), input, bits)
+	case mechanism.RSAX509:
+		return fill(input, bits)
+	}
+	return nil, ckr.New(ckr.MechanismInvalid, "", nil)
+}
+
+// fill brings raw input to the modulus's length.
+func fill(input []byte, bits int) ([]byte, error) {
+	n := (bits + 7) / 8
+	if len(input) > n {
+		return nil, ckr.Newf(ckr.DataLenRange, "", "%d bytes for a modulus of %d", len(input), n)
+	}
+	b := make([]byte, n)
+	copy(b[n-len(input):], input)
+	return b, nil
+}
+
+// signECDSA signs a digest, cut to the curve's order as the card wants it.
+func (a *app) signECDSA(ctx context.Context, e *entry, digest []byte) ([]byte, error) {
+	c := curveByBits(e.bits)
+	if c == nil {
+		return nil, ckr.New(ckr.KeySizeRange, "", errNoCurve)
+	}
+	size := (c.bits + 7) / 8
+	if len(digest) == 0 {
+		return nil, ckr.New(ckr.DataLenRange, "", nil)
+	}
+	if len(digest) > size {
+		digest = digest[:size]
+		if c.bits%8 != 0 { // the leftmost bits of a digest longer than the order
+			v := new(big.Int).SetBytes(digest)
+			digest = v.Rsh(v, uint(8-c.bits%8)).FillBytes(make([]byte, size))
+		}
+	}
+	in := make([]byte, size)
+	copy(in[size-len(digest):], digest)
+	if err := a.environment(ctx, mseSign, algEC, e, privateRef...); err != nil {
+		return nil, err
+	}
+	der, err := a.do(ctx, apdu.Command{INS: 0x2A, P1: 0x9E, P2: 0x9A, Data: in, Le: 256})
+	if err != nil {
+		return nil, keyError(err)
+	}
+	return rawSignature(der, c)
+}
+
+// rawSignature turns the card's DER signature into r‖s. A value that no
+// signature has is an error of the card.
+func rawSignature(der []byte, c *curve) ([]byte, error) {
+	size := (c.bits + 7) / 8
+	out := make([]byte, 2*size)
+	seq, rest, err := tlv.Next(der)
+	if err != nil || seq.Tag != tagSeq || len(rest) > 0 {
+		return nil, ckr.Newf(ckr.DeviceError, "", "the card's signature is malformed")
+	}
+	v := seq.Value
+	for i := range 2 {
+		n, after, err := tlv.Next(v)
+		if err != nil || n.Tag != tagInt {
+			return nil, ckr.Newf(ckr.DeviceError, "", "the card's signature is malformed")
+		}
+		x := new(big.Int).SetBytes(n.Value)
+		if x.Sign() == 0 || x.Cmp(c.curve.Params().N) >= 0 {
+			return nil, ckr.Newf(ckr.DeviceError, "", "the card's signature is out of range")
+		}
+		x.FillBytes(out[i*size : (i+1)*size])
+		v = after
+	}
+	if len(v) > 0 {
+		return nil, ckr.Newf(ckr.DeviceError, "", "the card's signature is malformed")
+	}
+	return out, nil
+}
+
+// Decrypt decrypts: RSA with the padding removed here, in constant time; AES.
+func (b *backend) Decrypt(ctx context.Context, ref token.Ref, m mechanism.Mechanism, data []byte, _ token.Auth) ([]byte, error) {
+	e, err := b.entry(ref)
+	if err != nil {
+		return nil, err
+	}
+	if dirClass[e.dir.kind] == object.ClassSecretKey {
+		return b.app.cipher(ctx, e, m, data, false)
+	}
+	n := (e.bits + 7) / 8
+	if len(data) != n {
+		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "", "%d bytes for a modulus of %d", len(data), n)
+	}
+	a := b.app
+	if err := a.environment(ctx, mseDecrypt, algRaw, e, privateRef...); err != nil {
+		return nil, err
+	}
+	in := append(make([]byte, 1, n+1), data...) // padding indicator 00
+	block, err := a.do(ctx, apdu.Command{INS: 0x2A, P1: 0x80, P2: 0x86, Data: in, Le: 256})
+	if err != nil {
+		return nil, keyError(err)
+	}
+	defer clear(block)
+	if len(block) != n {
+		return nil, ckr.Newf(ckr.DeviceError, "", "the card answered %d bytes for %d", len(block), n)
+	}
+	return unpad(m, block)
+}
+
+func unpad(m mechanism.Mechanism, block []byte) ([]byte, error) {
+	switch m := m.(type) {
+	case mechanism.RSAPKCS:
+		return rsapad.UnpadMessage(block)
+	case mechanism.RSAOAEP:
+		return rsapad.UnpadOAEP(m.Hash, m.MGFHash(), m.Label, block)
+	case mechanism.RSAX509:
+		return append([]byte(nil), block...), nil
+	}
+	return nil, ckr.New(ckr.MechanismInvalid, "", nil)
+}
+
+// Encrypt encrypts with an AES key of the card.
+func (b *backend) Encrypt(ctx context.Context, ref token.Ref, m mechanism.Mechanism, data []byte, _ token.Auth) ([]byte, error) {
+	e, err := b.entry(ref)
+	if err != nil {
+		return nil, err
+	}
+	return b.app.cipher(ctx, e, m, data, true)
+}
+
+// aesPart is how much of a chain one command carries.
+const aesPart = 240
+
+// cipher runs AES on the card. Each block of ECB is a chain of its own: the
+// card chains all that one environment sees.
+func (a *app) cipher(ctx context.Context, e *entry, m mechanism.Mechanism, data []byte, encrypt bool) (out []byte, err error) {
+	const block = 16
+	iv, pad, each := make([]byte, block), false, max(len(data), block)
+	switch m := m.(type) {
+	case mechanism.AESECB:
+		each = block
+	case mechanism.AESCBC:
+		iv = m.IV
+	case mechanism.AESCBCPad:
+		iv, pad = m.IV, true
+	default:
+		return nil, ckr.New(ckr.MechanismInvalid, "", nil)
+	}
+	if pad && encrypt {
+		n := block - len(data)%block
+		padded := append([]byte(nil), data...)
+		for range n {
+			padded = append(padded, byte(n))
+		}
+		defer clear(padded)
+		data, each = padded, len(padded)
+	}
+	if len(data)%block != 0 || len(data) == 0 && pad {
+		if encrypt {
+			return nil, ckr.Newf(ckr.DataLenRange, "", "%d bytes are no whole blocks", len(data))
+		}
+		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "", "%d bytes are no whole blocks", len(data))
+	}
+	for len(data) > 0 {
+		n := min(each, len(data))
+		if out, err = a.chain(ctx, e, iv, data[:n], encrypt, out); err != nil {
+			clear(out)
+			return nil, err
+		}
+		data = data[n:]
+	}
+	if pad && !encrypt {
+		defer clear(out)
+		return unpadCBC(out, block)
+	}
+	return out, nil
+}
+
+// unpadCBC removes the padding of PKCS #7. All bytes are looked at, whatever
+// they hold.
+func unpadCBC(b []byte, block int) ([]byte, error) {
+	n := int(b[len(b)-1])
+	good := subtle.ConstantTimeLessOrEq(1, n) & subtle.ConstantTimeLessOrEq(n, block)
+	for i := range block {
+		in := subtle.ConstantTimeLessOrEq(i+1, n)
+		same := subtle.ConstantTimeByteEq(b[len(b)-1-i], byte(n))
+		good &= subtle.ConstantTimeSelect(in, same, 1)
+	}
+	if good != 1 {
+		return nil, ckr.New(ckr.EncryptedDataInvalid, "", nil)
+	}
+	return append([]byte(nil), b[:len(b)-n]...), nil
+}
+
+func (a *app) chain(ctx context.Context, e *entry, iv, data []byte, encrypt bool, out []byte) ([]byte, error) {
+	mse, p1, p2 := uint16(mseDecrypt), byte(0x80), byte(0x84)
+	if encrypt {
+		mse, p1, p2 = mseEncrypt, 0x84, 0x80
+	}
+	more := append(append([]byte(nil), secretRef...), 0x87, byte(len(iv)))
+	if err := a.environment(ctx, mse, algRaw, e, append(more, iv...)...); err != nil {
+		return out, err
+	}
+	for len(data) > 0 {
+		n := min(aesPart, len(data))
+		cmd := apdu.Command{INS: 0x2A, P1: p1, P2: p2, Data: data[:n], Le: n}
+		if n < len(data) {
+			cmd.CLA = 0x10
+		}
+		part, err := a.do(ctx, cmd)
+		if err != nil {
+			return out, keyError(err)
+		}
+		if len(part) != n {
+			return out, ckr.Newf(ckr.DeviceError, "", "the card answered %d bytes for %d", len(part), n)
+		}
+		out = append(out, part...)
+		data = data[n:]
+	}
+	return out, nil
+}
+
+// Derive agrees on a secret (GENERAL AUTHENTICATE): the x coordinate.
+func (b *backend) Derive(ctx context.Context, ref token.Ref, m mechanism.Mechanism, _ token.Auth) ([]byte, error) {
+	ecdh, ok := m.(mechanism.ECDH)
+	if !ok {
+		return nil, ckr.New(ckr.MechanismInvalid, "", nil)
+	}
+	e, err := b.entry(ref)
+	if err != nil {
+		return nil, err
+	}
+	c := curveByBits(e.bits)
+	if c == nil {
+		return nil, ckr.New(ckr.KeySizeRange, "", errNoCurve)
+	}
+	point, err := soft.Peer(c.params, ecdh)
+	if err != nil {
+		return nil, err
+	}
+	a := b.app
+	if err := a.environment(ctx, mseDerive, algEC, e, privateRef...); err != nil {
+		return nil, err
+	}
+	size := (c.bits + 7) / 8
+	x, err := a.do(ctx, apdu.Command{INS: 0x86, Data: tlv.New(0x7C, tlv.New(0x85, point)), Le: size})
+	if err != nil {
+		return nil, keyError(err)
+	}
+	if len(x) != size {
+		clear(x)
+		return nil, ckr.Newf(ckr.DeviceError, "", "the card answered %d bytes for %d", len(x), size)
+	}
+	return x, nil
+}
+
+// cardMechanisms is what the card does with keys of the right kind.
+func (a *app) cardMechanisms() map[mechanism.Type]mechanism.Info {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.able == nil {
+		a.able = make(map[mechanism.Type]mechanism.Info)
+		for _, f := range a.families() {
+			for m, info := range f {
+				a.able[m] = info
+			}
+		}
+	}
+	return a.able
+}
+
+type abilities = map[mechanism.Type]mechanism.Info
+
+// families lists what the card does: RSA, EC, AES.
+func (a *app) families() []abilities {
+	return []abilities{a.rsaAble(1024, a.card.rsa), a.ecAble(256, a.card.ec), a.aesAble()}
+}
+
+func (a *app) rsaAble(lo, hi int) abilities {
+	if a.card.features&featureRSA == 0 {
+		return nil
+	}
+	t := abilities{}
+	set := func(m mechanism.Type, f mechanism.Flags) {
+		t[m] = mechanism.Info{MinKeySize: uint64(lo), MaxKeySize: uint64(hi), Flags: mechanism.FlagHW | f}
+	}
+	set(mechanism.TypeRSAPKCSKeyPairGen, mechanism.FlagGenerateKeyPair)
+	set(mechanism.TypeRSAPKCS, mechanism.FlagSign|mechanism.FlagDecrypt)
+	set(mechanism.TypeRSAX509, mechanism.FlagSign|mechanism.FlagDecrypt)
+	set(mechanism.TypeRSAPKCSPSS, mechanism.FlagSign)
+	set(mechanism.TypeRSAPKCSOAEP, mechanism.FlagDecrypt)
+	for _, h := range hashes {
+		set(mechanism.RSAPKCS{Hash: h}.Type(), mechanism.FlagSign)
+		set(mechanism.RSAPSS{Hash: h}.Type(), mechanism.FlagSign)
+	}
+	return t
+}
+
+var hashes = []crypto.Hash{crypto.SHA1, crypto.SHA224, crypto.SHA256, crypto.SHA384, crypto.SHA512}
+
+func (a *app) ecAble(lo, hi int) abilities {
+	if a.card.features&featureEC == 0 {
+		return nil
+	}
+	t := abilities{}
+	set := func(m mechanism.Type, f mechanism.Flags) {
+		f |= mechanism.FlagHW | mechanism.FlagECFP | mechanism.FlagECOID | mechanism.FlagECUncompress
+		t[m] = mechanism.Info{MinKeySize: uint64(lo), MaxKeySize: uint64(hi), Flags: f}
+	}
+	set(mechanism.TypeECKeyPairGen, mechanism.FlagGenerateKeyPair)
+	set(mechanism.TypeECDSA, mechanism.FlagSign)
+	set(mechanism.TypeECDH1Derive, mechanism.FlagDerive)
+	for _, h := range hashes {
+		set(mechanism.ECDSA{Hash: h}.Type(), mechanism.FlagSign)
+	}
+	return t
+}
+
+func (a *app) aesAble() abilities {
+	if a.card.features&featureAES == 0 {
+		return nil
+	}
+	info := mechanism.Info{MinKeySize: 16, MaxKeySize: uint64(a.card.aes / 8), Flags: mechanism.FlagHW | mechanism.FlagEncrypt | mechanism.FlagDecrypt}
+	return abilities{mechanism.TypeAESECB: info, mechanism.TypeAESCBC: info, mechanism.TypeAESCBCPad: info}
+}
+
+// keyMechanisms is what the card does with one key.
+func (a *app) keyMechanisms(e *entry) abilities {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e.able != nil {
+		return e.able
+	}
+	switch class := dirClass[e.dir.kind]; {
+	case class == object.ClassPrivateKey && e.node.Tag == tagSeq:
+		e.able = a.rsaAble(e.bits, e.bits)
+	case class == object.ClassPrivateKey && e.node.Tag == tagContext:
+		e.able = a.ecAble(e.bits, e.bits)
+	case class == object.ClassSecretKey && a.keyType(e) == object.KeyAES:
+		e.able = a.aesAble()
+	default:
+		e.able = abilities{}
+	}
+	return e.able
+}

@@ -1,0 +1,145 @@
+package token
+
+import (
+	"context"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/ckr"
+)
+
+// Seat is one session's right to a Token. It is safe for concurrent use.
+type Seat struct {
+	t      *Token
+	rw     bool
+	closed bool // guarded by t.mu
+}
+
+// Seat opens a session's right to the token, read/write if rw. The card is
+// reached only if the token's description was never read. Errors:
+// ckr.SessionReadWriteSOExists, ckr.TokenWriteProtected,
+// ckr.TokenNotInitialized, ckr.DeviceRemoved.
+func (t *Token) Seat(ctx context.Context, rw bool) (*Seat, error) {
+	const op = "open session"
+	info, err := t.card.cachedInfo(ctx)
+	if err != nil {
+		return nil, Wrap(op, err)
+	}
+	switch {
+	case !info.Flags.Has(FlagTokenInitialized):
+		return nil, ckr.New(ckr.TokenNotInitialized, op, nil)
+	case rw && info.Flags.Has(FlagWriteProtected):
+		return nil, ckr.New(ckr.TokenWriteProtected, op, nil)
+	}
+	s := &Seat{t: t, rw: rw}
+	t.card.mu.Lock()
+	defer t.card.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.ended:
+		return nil, ckr.New(ckr.CryptokiNotInitialized, op, nil)
+	case t.card.removed:
+		return nil, ckr.New(ckr.DeviceRemoved, op, apdu.ErrRemoved)
+	case !rw && t.login == SO:
+		return nil, ckr.New(ckr.SessionReadWriteSOExists, op, nil)
+	}
+	t.seats[s] = struct{}{}
+	return s, nil
+}
+
+// unseat closes a session and destroys its session objects. The caller holds
+// t.mu.
+func (t *Token) unseat(s *Seat, d *doomed) {
+	if s.closed {
+		return
+	}
+	s.closed = true
+	delete(t.seats, s)
+	for _, e := range t.entries {
+		if e.owner == s {
+			t.kill(e, d)
+		}
+	}
+	if len(t.seats) > 0 {
+		return
+	}
+	// Handles are the sessions': none of them outlives the last one.
+	for _, e := range t.entries {
+		t.kill(e, d)
+	}
+}
+
+// Close ends the session: its session objects are destroyed, and with the
+// last session of the application the login ends (PKCS #11 v3.2 §5.6.2). The
+// card is reached only if that ends a login. Errors: ckr.SessionHandleInvalid
+// if it was closed already.
+func (s *Seat) Close(ctx context.Context) error {
+	t := s.t
+	t.mu.Lock()
+	if s.closed {
+		t.mu.Unlock()
+		return ckr.New(ckr.SessionHandleInvalid, "close session", nil)
+	}
+	var dead doomed
+	t.unseat(s, &dead)
+	role := nobody
+	if len(t.seats) == 0 {
+		role = t.logout(&dead)
+	}
+	t.mu.Unlock()
+	dead.clear()
+	return t.forgetOnCard(ctx, role)
+}
+
+// Token returns the token that the session is with.
+func (s *Seat) Token() *Token { return s.t }
+
+// State returns the session's state; ok is false if the session is closed.
+func (s *Seat) State() (state State, ok bool) {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	return stateOf(s.rw, s.t.login), !s.closed
+}
+
+// Current returns the session's state. Errors: ckr.SessionHandleInvalid,
+// ckr.DeviceRemoved for the call that finds the card gone.
+func (s *Seat) Current() (State, error) {
+	if err := s.enter("session info"); err != nil {
+		return 0, err
+	}
+	state, ok := s.State()
+	if !ok {
+		return 0, ckr.New(ckr.SessionHandleInvalid, "session info", nil)
+	}
+	return state, nil
+}
+
+// enter checks that the session is open and the card there. The call that
+// finds the card gone says so; later ones find the session closed.
+func (s *Seat) enter(op string) error {
+	s.t.mu.Lock()
+	ended, closed := s.t.ended, s.closed
+	s.t.mu.Unlock()
+	switch {
+	case ended:
+		return ckr.New(ckr.CryptokiNotInitialized, op, nil)
+	case closed:
+		return ckr.New(ckr.SessionHandleInvalid, op, nil)
+	case !s.t.card.backend.Alive():
+		s.t.card.Gone()
+		return ckr.New(ckr.DeviceRemoved, op, apdu.ErrRemoved)
+	}
+	return nil
+}
+
+// allow looks verb v on kind k up in the access table for the session as it
+// is now. The caller holds t.mu.
+func (s *Seat) allow(k Kind, v Verb) ckr.Code {
+	switch {
+	case s.closed:
+		return ckr.SessionHandleInvalid
+	case s.t.card.protected.Load() && k.Token() && v >= Create:
+		return ckr.TokenWriteProtected
+	}
+	return Access(stateOf(s.rw, s.t.login), k, v)
+}

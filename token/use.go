@@ -1,0 +1,301 @@
+package token
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+)
+
+// Grant is the right of one operation to one key, under the login that it was
+// given under.
+type Grant struct {
+	seat    *Seat
+	entry   *entry
+	epoch   uint64
+	consent bool
+}
+
+// Consent reports whether each use of the key needs the user's PIN (a
+// context-specific login).
+func (g Grant) Consent() bool { return g.consent }
+
+// Purpose is what an operation does with a key: the attribute that must be
+// true, and the flag that the mechanism must have.
+type Purpose struct {
+	Attr object.Attr[bool]
+	Flag mechanism.Flags
+}
+
+// The purposes of operations.
+var (
+	ToSign    = Purpose{object.AttrSign, mechanism.FlagSign}
+	ToVerify  = Purpose{object.AttrVerify, mechanism.FlagVerify}
+	ToEncrypt = Purpose{object.AttrEncrypt, mechanism.FlagEncrypt}
+	ToDecrypt = Purpose{object.AttrDecrypt, mechanism.FlagDecrypt}
+	ToDerive  = Purpose{object.AttrDerive, mechanism.FlagDerive}
+)
+
+// Grant checks that the session may use a key for a purpose with a mechanism,
+// before anything is sent. Errors: ckr.KeyHandleInvalid,
+// ckr.KeyTypeInconsistent, ckr.KeyFunctionNotPermitted, ckr.MechanismInvalid,
+// ckr.MechanismParamInvalid.
+func (s *Seat) Grant(op string, o *object.Object, p Purpose, m mechanism.Mechanism) (Grant, error) {
+	if err := mechanism.Check(m); err != nil {
+		return Grant{}, Wrap(op, err)
+	}
+	e, err := s.object(op, o, Use)
+	if err != nil {
+		return Grant{}, err
+	}
+	if !isKey(o.Class()) {
+		return Grant{}, ckr.Newf(ckr.KeyHandleInvalid, op, "%v is no key", o)
+	}
+	all, ok := s.t.known(e)
+	if !ok {
+		return Grant{}, ckr.New(ckr.KeyHandleInvalid, op, nil)
+	}
+	if err := s.fits(e, all, p, m.Type()); err != nil {
+		return Grant{}, Wrap(op, err)
+	}
+	consent, _ := object.In(all, object.AttrAlwaysAuthenticate)
+	if !e.soft() {
+		consent = consent || s.t.card.backend.Needs(Use, e.ref).Consent
+	}
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	return Grant{seat: s, entry: e, epoch: s.t.epoch, consent: consent}, nil
+}
+
+// soft reports whether the key is used in software: session keys and public
+// keys are.
+func (e *entry) soft() bool { return !e.onToken() || e.obj.Class() == object.ClassPublicKey }
+
+// fits compares a key with what is to be done with it.
+func (s *Seat) fits(e *entry, all object.Template, p Purpose, m mechanism.Type) error {
+	can := s.mechanisms(e, all)
+	info, ok := can[m]
+	if !ok || info.Flags&p.Flag == 0 {
+		if general, known := s.t.Mechanisms()[m]; known && general.Flags&p.Flag != 0 {
+			return ckr.Newf(ckr.KeyTypeInconsistent, "", "%v does not go with this key", m)
+		}
+		return ckr.Newf(ckr.MechanismInvalid, "", "%v is not supported", m)
+	}
+	if may, _ := object.In(all, p.Attr); !may {
+		return ckr.Newf(ckr.KeyFunctionNotPermitted, "", "%v is false", p.Attr.Type)
+	}
+	if only, ok := object.In(all, object.AttrAllowedMechanisms); ok && len(only) > 0 && !slices.Contains(only, m) {
+		return ckr.Newf(ckr.MechanismInvalid, "", "%v is not among the key's allowed mechanisms", m)
+	}
+	return nil
+}
+
+func (s *Seat) mechanisms(e *entry, all object.Template) map[mechanism.Type]mechanism.Info {
+	if e.soft() {
+		return soft.Mechanisms(all)
+	}
+	return s.t.card.backend.Mechanisms(e.ref)
+}
+
+// Mechanisms lists what can be done with one key; the card is not reached.
+// Errors: ckr.KeyHandleInvalid.
+func (s *Seat) Mechanisms(o *object.Object) (map[mechanism.Type]mechanism.Info, error) {
+	e, err := s.object("mechanisms", o, Use)
+	if err != nil {
+		return nil, err
+	}
+	all, ok := s.t.known(e)
+	if !ok {
+		return nil, ckr.New(ckr.KeyHandleInvalid, "mechanisms", nil)
+	}
+	return s.mechanisms(e, all), nil
+}
+
+// Use runs one use of a key: card, inside a transaction in which the grant was
+// checked again, the login restored and the consent verified; or softly, for
+// session keys and public keys. Errors: ckr.UserNotLoggedIn if the login ended
+// or a consent is missing, ckr.KeyHandleInvalid if the key is void,
+// ckr.SessionHandleInvalid, and what the function returns.
+func (s *Seat) Use(ctx context.Context, op string, g Grant, a Auth,
+	card func(ctx context.Context, b Backend, ref Ref) error, softly func(*soft.Material) error) error {
+	if err := s.enter(op); err != nil {
+		return err
+	}
+	if err := g.good(); err != nil {
+		return Wrap(op, err)
+	}
+	if g.consent && a.Consent.IsZero() {
+		return ckr.Newf(ckr.UserNotLoggedIn, op, "each use of this key needs the user's PIN")
+	}
+	if g.entry.soft() {
+		return s.useSoftly(ctx, op, g, a, softly)
+	}
+	c := s.t.card
+	return c.unit(ctx, op, func(ctx context.Context) error {
+		if err := c.refresh(ctx, false); err != nil {
+			return err
+		}
+		if err := g.good(); err != nil {
+			return err
+		}
+		if g.entry.private {
+			if err := c.ensure(ctx, User); err != nil {
+				return err
+			}
+		}
+		if g.consent {
+			if err := c.consent(ctx, a.Consent); err != nil {
+				return err
+			}
+			defer c.mark(User, doubtful)
+		}
+		if err := card(ctx, c.backend, g.entry.ref); err != nil {
+			return err
+		}
+		return g.good()
+	})
+}
+
+// good checks that the grant still holds.
+func (g Grant) good() error {
+	t := g.seat.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case g.seat.closed:
+		return ckr.New(ckr.SessionHandleInvalid, "", nil)
+	case g.entry.private && g.epoch != t.epoch:
+		return ckr.Newf(ckr.UserNotLoggedIn, "", "the login under which the operation began has ended")
+	case g.entry.dead:
+		return ckr.New(ckr.KeyHandleInvalid, "", nil)
+	}
+	return nil
+}
+
+func (s *Seat) useSoftly(ctx context.Context, op string, g Grant, a Auth, f func(*soft.Material) error) error {
+	if g.consent {
+		c := s.t.card
+		err := c.unit(ctx, op, func(ctx context.Context) error { return c.consent(ctx, a.Consent) })
+		if err != nil {
+			return err
+		}
+	}
+	e := g.entry
+	if e.onToken() {
+		key, err := s.t.publicKey(ctx, op, e)
+		if err != nil {
+			return err
+		}
+		return Wrap(op, f(key))
+	}
+	e.using.RLock()
+	defer e.using.RUnlock()
+	if err := g.good(); err != nil {
+		return Wrap(op, err)
+	}
+	return Wrap(op, f(e.key))
+}
+
+// publicKey returns the material of a public key on the card, read once.
+func (t *Token) publicKey(ctx context.Context, op string, e *entry) (*soft.Material, error) {
+	c := t.card
+	if r := c.record(e.ref); r != nil {
+		c.mu.Lock()
+		key := r.key
+		c.mu.Unlock()
+		if key != nil {
+			return key, nil
+		}
+	}
+	all, err := t.whole(ctx, op, e)
+	if err != nil {
+		return nil, err
+	}
+	key, err := soft.NewMaterial(all)
+	if err != nil {
+		return nil, Wrap(op, err)
+	}
+	if r := c.record(e.ref); r != nil && !e.private {
+		c.mu.Lock()
+		r.key = key
+		c.mu.Unlock()
+	}
+	return key, nil
+}
+
+// consent verifies the user's PIN for the use that follows at once. A blocked
+// PIN logs the user out. It runs inside a unit.
+func (c *Card) consent(ctx context.Context, p PIN) error {
+	info, err := c.readInfo(ctx)
+	if err != nil {
+		return err
+	}
+	if err := checkEntered("", p, info.MinPIN, info.MaxPIN, info.Flags.Has(FlagProtectedAuthPath)); err != nil {
+		return err
+	}
+	err = c.backend.Login(ctx, ContextSpecific, p)
+	if err == nil {
+		c.mark(User, verified)
+		return nil
+	}
+	c.mark(User, doubtful)
+	if ckr.Of(Wrap("", err)) == ckr.PINLocked {
+		c.lost(User, err)
+	}
+	return err
+}
+
+// Consent verifies the user's PIN for an operation under g (C_Login with
+// CKU_CONTEXT_SPECIFIC, PKCS #11 v3.2 §5.6.8). A wrong PIN leaves the
+// operation as it was. Errors: ckr.OperationNotInitialized if the key needs no
+// consent, ckr.PINIncorrect, ckr.PINLenRange, ckr.PINLocked, which logs the
+// user out.
+func (s *Seat) Consent(ctx context.Context, g Grant, p PIN) error {
+	const op = "login for one operation"
+	if err := s.enter(op); err != nil {
+		return err
+	}
+	if !g.consent {
+		return ckr.Newf(ckr.OperationNotInitialized, op, "the key needs no consent")
+	}
+	c := s.t.card
+	return c.unit(ctx, op, func(ctx context.Context) error {
+		if err := g.good(); err != nil {
+			return err
+		}
+		return c.consent(ctx, p)
+	})
+}
+
+// Random returns n random bytes: those of the system, mixed with the card's
+// own where it has a generator (C_GenerateRandom).
+func (s *Seat) Random(ctx context.Context, n int) ([]byte, error) {
+	const op = "generate random"
+	if err := s.enter(op); err != nil {
+		return nil, err
+	}
+	if n < 0 {
+		return nil, ckr.New(ckr.ArgumentsBad, op, nil)
+	}
+	out := make([]byte, n)
+	rand.Read(out)
+	r, ok := s.t.card.backend.(Random)
+	if !ok || n == 0 {
+		return out, nil
+	}
+	err := s.t.card.unit(ctx, op, func(ctx context.Context) error {
+		b, err := r.Random(ctx, n)
+		for i := range min(len(b), n) {
+			out[i] ^= b[i]
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
