@@ -23,7 +23,7 @@ type Card struct {
 	removed  bool
 	epoch    uint64
 	resets   uint64
-	visits   uint64 // units in which others may have used the card
+	visits   uint64   // units in which others may have used the card
 	pins     [2]PIN   // of SO and User, while an application is logged in
 	verified [2]trust // what the card holds verified
 	owed     [2]bool  // a Logout that could not be sent yet

@@ -45,7 +45,8 @@ type app struct {
 
 	counter   uint16 // the card's change counter when all was read
 	haveState bool
-	fresh     bool // the state was read at probe, in the same breath
+	fresh     bool   // the state was read at probe, and nothing else since
+	freshAt   uint64 // the disturbances that had been seen then
 	odf       []odfEntry
 	info      tokenInfo
 	pins      []*pin
@@ -99,7 +100,7 @@ func probe(ctx context.Context, conn *apdu.Conn) ([]token.Backend, error) {
 		if err := a.readApplet(ctx); err != nil {
 			return err
 		}
-		a.fresh = true
+		a.fresh, a.freshAt = true, tx.Disturbances()
 		return a.readState(ctx)
 	})
 	if err != nil {

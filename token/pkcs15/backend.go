@@ -138,7 +138,9 @@ func (b *backend) Objects(ctx context.Context, _ bool) ([]token.Record, error) {
 func (a *app) current(ctx context.Context) (uint16, error) {
 	if a.haveState && a.fresh {
 		a.fresh = false
-		return a.counter, nil
+		if a.disturbances(ctx) == a.freshAt {
+			return a.counter, nil
+		}
 	}
 	counter, err := a.readCounter(ctx)
 	if err != nil {
@@ -150,6 +152,15 @@ func (a *app) current(ctx context.Context) (uint16, error) {
 		}
 	}
 	return counter, nil
+}
+
+// disturbances tells how often somebody else may have used the card.
+func (a *app) disturbances(ctx context.Context) (n uint64) {
+	a.conn.Exclusive(ctx, nil, func(_ context.Context, tx *apdu.Tx) error {
+		n = tx.Disturbances()
+		return nil
+	})
+	return n
 }
 
 // records lists the objects that belong to the token, and takes note of them.
