@@ -105,7 +105,7 @@ func accessUse(t *testing.T, r row, st *stage, kind token.Kind) {
 	hasCode(t, err, r.code)
 	_, err = st.s.NewSign(ctx, mechanism.ECDSA{Hash: 5}, priv)
 	hasCode(t, err, r.code)
-	_, err = st.s.Mechanisms(priv)
+	_, err = st.s.Mechanisms(ctx, priv)
 	hasCode(t, err, r.code)
 	_, err = st.s.Derive(ctx, mechanism.ECDH{Public: pointOf(t, st, pub)}, priv,
 		object.AttrToken.Is(false), object.AttrPrivate.Is(false))

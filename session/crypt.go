@@ -16,7 +16,7 @@ import (
 // the card on it. Errors: as of Sign.
 func (s *Session) Encrypt(ctx context.Context, m mechanism.Mechanism, key *object.Object, data []byte) (out []byte, err error) {
 	const op = "encrypt"
-	g, err := s.seat.Grant(op, key, token.ToEncrypt, m)
+	g, err := s.seat.Grant(ctx, op, key, token.ToEncrypt, m)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (s *Session) Encrypt(ctx context.Context, m mechanism.Mechanism, key *objec
 // Errors: ckr.EncryptedDataInvalid, ckr.EncryptedDataLenRange, and those of
 // Sign.
 func (s *Session) Decrypt(ctx context.Context, m mechanism.Mechanism, key *object.Object, data []byte) ([]byte, error) {
-	g, err := s.seat.Grant("decrypt", key, token.ToDecrypt, m)
+	g, err := s.seat.Grant(ctx, "decrypt", key, token.ToDecrypt, m)
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +83,8 @@ type DecryptOp struct {
 
 // NewDecrypt begins a decryption. The card is not reached. Errors: as of
 // Decrypt.
-func (s *Session) NewDecrypt(_ context.Context, m mechanism.Mechanism, key *object.Object) (*DecryptOp, error) {
-	g, err := s.seat.Grant("decrypt", key, token.ToDecrypt, m)
+func (s *Session) NewDecrypt(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*DecryptOp, error) {
+	g, err := s.seat.Grant(ctx, "decrypt", key, token.ToDecrypt, m)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (o *DecryptOp) Close() error {
 // Derive makes a secret key from a base key and another party's public value
 // (C_DeriveKey, PKCS #11 v3.2 §5.18.5); see token.Seat.DeriveKey.
 func (s *Session) Derive(ctx context.Context, m mechanism.Mechanism, base *object.Object, template ...object.Attribute) (*object.Object, error) {
-	g, err := s.seat.Grant("derive key", base, token.ToDerive, m)
+	g, err := s.seat.Grant(ctx, "derive key", base, token.ToDerive, m)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/session"
 )
 
 // raw is another program's connection to the card.
@@ -58,8 +59,16 @@ func (r raw) file(fid uint16) []byte {
 }
 
 // writeProtect sets the readonly flag of the token's description, as the
-// issuer would.
+// issuer would. It is noticed with the next look at the card.
 func (r *rig) writeProtect() {
+	r.t.Helper()
+	s := r.open(false)
+	r.writeProtectFor(s)
+	noError(r.t, s.Close())
+}
+
+// writeProtectFor is writeProtect, noticed by an open session.
+func (r *rig) writeProtectFor(s *session.Session) {
 	r.t.Helper()
 	c := r.raw()
 	c.application()
@@ -72,8 +81,5 @@ func (r *rig) writeProtect() {
 		r.t.Fatalf("the token's description has no such flags: %X", info)
 	}
 	c.send(0x00, 0xD6, 0x00, byte(at), 4, 0x03, 0x02, 0x05, 0xE0)
-	// It is noticed with the next look at the card.
-	s := r.open(false)
 	find(r.t, s)
-	noError(r.t, s.Close())
 }

@@ -249,3 +249,17 @@ func pair(t testing.TB, s *session.Session, kind token.Kind, label string, more 
 	noError(t, err)
 	return pub, priv
 }
+
+// tries returns how many tries of a PIN an error says are left, -1 if it does
+// not tell.
+func tries(t testing.TB, err error) int {
+	t.Helper()
+	var e *ckr.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("no *ckr.Error: %v", err)
+	}
+	if !e.Tries.Known {
+		return -1
+	}
+	return e.Tries.Left
+}

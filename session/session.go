@@ -153,6 +153,6 @@ func (s *Session) GenerateKey(ctx context.Context, m mechanism.Mechanism, templa
 func (s *Session) Random(ctx context.Context, n int) ([]byte, error) { return s.seat.Random(ctx, n) }
 
 // Mechanisms lists what can be done with one key; see token.Seat.Mechanisms.
-func (s *Session) Mechanisms(key *object.Object) (map[mechanism.Type]mechanism.Info, error) {
-	return s.seat.Mechanisms(key)
+func (s *Session) Mechanisms(ctx context.Context, key *object.Object) (map[mechanism.Type]mechanism.Info, error) {
+	return s.seat.Mechanisms(ctx, key)
 }

@@ -76,7 +76,7 @@ func prepare(m mechanism.Mechanism, data []byte) (mechanism.Mechanism, []byte) {
 // NewSign and Login.
 func (s *Session) Sign(ctx context.Context, m mechanism.Mechanism, key *object.Object, data []byte) ([]byte, error) {
 	const op = "sign"
-	g, err := s.seat.Grant(op, key, token.ToSign, m)
+	g, err := s.seat.Grant(ctx, op, key, token.ToSign, m)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (s *Session) sign(ctx context.Context, op string, g token.Grant, a token.Au
 // ckr.SignatureInvalid, ckr.SignatureLenRange, and those of Sign.
 func (s *Session) Verify(ctx context.Context, m mechanism.Mechanism, key *object.Object, data, sig []byte) error {
 	const op = "verify"
-	g, err := s.seat.Grant(op, key, token.ToVerify, m)
+	g, err := s.seat.Grant(ctx, op, key, token.ToVerify, m)
 	if err != nil {
 		return err
 	}
@@ -141,9 +141,9 @@ type SignOp struct {
 
 // NewSign begins a signature. The card is not reached. Close it, unless Sum
 // was called. Errors: as of Sign.
-func (s *Session) NewSign(_ context.Context, m mechanism.Mechanism, key *object.Object) (*SignOp, error) {
+func (s *Session) NewSign(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*SignOp, error) {
 	const op = "sign"
-	g, err := s.seat.Grant(op, key, token.ToSign, m)
+	g, err := s.seat.Grant(ctx, op, key, token.ToSign, m)
 	if err != nil {
 		return nil, err
 	}
@@ -265,9 +265,11 @@ type VerifyOp struct {
 	done bool
 }
 
-// NewVerify begins a verification. Errors: as of Verify.
-func (s *Session) NewVerify(_ context.Context, m mechanism.Mechanism, key *object.Object) (*VerifyOp, error) {
-	g, err := s.seat.Grant("verify", key, token.ToVerify, m)
+// NewVerify begins a verification. A public key on the card is read when it is
+// used for the first time; otherwise the card is not reached. Errors: as of
+// Verify.
+func (s *Session) NewVerify(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*VerifyOp, error) {
+	g, err := s.seat.Grant(ctx, "verify", key, token.ToVerify, m)
 	if err != nil {
 		return nil, err
 	}

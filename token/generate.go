@@ -208,6 +208,10 @@ func (s *Seat) DeriveKey(ctx context.Context, g Grant, a Auth, m mechanism.Mecha
 	if err != nil {
 		return nil, Wrap(op, err)
 	}
+	t, err = object.Complete(object.Derived, t, s.isSO())
+	if err != nil {
+		return nil, Wrap(op, err)
+	}
 	var secret []byte
 	defer func() { clear(secret) }()
 	n, err := length(t)
@@ -226,7 +230,7 @@ func (s *Seat) DeriveKey(ctx context.Context, g Grant, a Auth, m mechanism.Mecha
 	}
 	value := object.AttrValue.Is(secret)
 	defer value.Clear()
-	all, err := object.Complete(object.Derived, t.With(value), s.isSO())
+	all, err := object.Finish(t.With(value))
 	if err != nil {
 		return nil, Wrap(op, err)
 	}

@@ -41,10 +41,11 @@ var (
 )
 
 // Grant checks that the session may use a key for a purpose with a mechanism,
-// before anything is sent. Errors: ckr.KeyHandleInvalid,
-// ckr.KeyTypeInconsistent, ckr.KeyFunctionNotPermitted, ckr.MechanismInvalid,
+// before anything is sent; only a public key on the card is read first, once.
+// Errors: ckr.KeyHandleInvalid, ckr.KeyTypeInconsistent,
+// ckr.KeyFunctionNotPermitted, ckr.MechanismInvalid,
 // ckr.MechanismParamInvalid.
-func (s *Seat) Grant(op string, o *object.Object, p Purpose, m mechanism.Mechanism) (Grant, error) {
+func (s *Seat) Grant(ctx context.Context, op string, o *object.Object, p Purpose, m mechanism.Mechanism) (Grant, error) {
 	if err := mechanism.Check(m); err != nil {
 		return Grant{}, Wrap(op, err)
 	}
@@ -55,9 +56,9 @@ func (s *Seat) Grant(op string, o *object.Object, p Purpose, m mechanism.Mechani
 	if !isKey(o.Class()) {
 		return Grant{}, ckr.Newf(ckr.KeyHandleInvalid, op, "%v is no key", o)
 	}
-	all, ok := s.t.known(e)
-	if !ok {
-		return Grant{}, ckr.New(ckr.KeyHandleInvalid, op, nil)
+	all, err := s.keyAttributes(ctx, op, e)
+	if err != nil {
+		return Grant{}, err
 	}
 	if err := s.fits(e, all, p, m.Type()); err != nil {
 		return Grant{}, Wrap(op, err)
@@ -69,6 +70,19 @@ func (s *Seat) Grant(op string, o *object.Object, p Purpose, m mechanism.Mechani
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()
 	return Grant{seat: s, entry: e, epoch: s.t.epoch, consent: consent}, nil
+}
+
+// keyAttributes returns what tells a key's mechanisms: of a public key that is
+// everything, since software uses it.
+func (s *Seat) keyAttributes(ctx context.Context, op string, e *entry) (object.Template, error) {
+	all, ok := s.t.known(e)
+	if !ok {
+		return nil, ckr.New(ckr.KeyHandleInvalid, op, nil)
+	}
+	if e.onToken() && e.soft() {
+		return s.t.whole(ctx, op, e)
+	}
+	return all, nil
 }
 
 // soft reports whether the key is used in software: session keys and public
@@ -101,16 +115,17 @@ func (s *Seat) mechanisms(e *entry, all object.Template) map[mechanism.Type]mech
 	return s.t.card.backend.Mechanisms(e.ref)
 }
 
-// Mechanisms lists what can be done with one key; the card is not reached.
-// Errors: ckr.KeyHandleInvalid.
-func (s *Seat) Mechanisms(o *object.Object) (map[mechanism.Type]mechanism.Info, error) {
-	e, err := s.object("mechanisms", o, Use)
+// Mechanisms lists what can be done with one key. The card is reached only for
+// a public key that was not read before. Errors: ckr.KeyHandleInvalid.
+func (s *Seat) Mechanisms(ctx context.Context, o *object.Object) (map[mechanism.Type]mechanism.Info, error) {
+	const op = "mechanisms"
+	e, err := s.object(op, o, Use)
 	if err != nil {
 		return nil, err
 	}
-	all, ok := s.t.known(e)
-	if !ok {
-		return nil, ckr.New(ckr.KeyHandleInvalid, "mechanisms", nil)
+	all, err := s.keyAttributes(ctx, op, e)
+	if err != nil {
+		return nil, err
 	}
 	return s.mechanisms(e, all), nil
 }

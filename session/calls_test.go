@@ -1,0 +1,91 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/session"
+	"github.com/go-cryptoki/cryptoki/slot"
+	"github.com/go-cryptoki/cryptoki/token"
+)
+
+// calls are all that can be called on a session, by the method's name.
+func calls(ctx context.Context, s *session.Session, o, pub, priv *object.Object) map[string]func() error {
+	data, digest, label := make([]byte, 16), make([]byte, 32), object.AttrLabel.Is("new")
+	second := func(_ any, err error) error { return err }
+	return map[string]func() error{
+		"Attributes": func() error { return second(s.Attributes(ctx, o)) },
+		"Close":      func() error { return s.Close() },
+		"Copy":       func() error { return second(s.Copy(ctx, o, label)) },
+		"Create":     func() error { return second(s.Create(ctx, dataTemplate()...)) },
+		"Decrypt":    func() error { return second(s.Decrypt(ctx, mechanism.RSAPKCS{}, priv, data)) },
+		"Derive":     func() error { return second(s.Derive(ctx, mechanism.ECDH{Public: data}, priv)) },
+		"Destroy":    func() error { return s.Destroy(ctx, o) },
+		"Digest":     func() error { return second(s.Digest(ctx, mechanism.Digest{Hash: 5}, data)) },
+		"Encrypt":    func() error { return second(s.Encrypt(ctx, mechanism.RSAPKCS{}, pub, data)) },
+		"Find": func() error {
+			for _, err := range s.Find(ctx) {
+				return err
+			}
+			return errors.New("nothing was found, and no error")
+		},
+		"GenerateKey": func() error {
+			return second(s.GenerateKey(ctx, mechanism.AESKeyGen{}, object.AttrValueLen.Is(16)))
+		},
+		"GenerateKeyPair": func() error {
+			_, _, err := s.GenerateKeyPair(ctx, mechanism.ECKeyPairGen{}, object.Template{object.AttrECParams.Is(p256)}, nil)
+			return err
+		},
+		"Info":       func() error { return second(s.Info()) },
+		"InitPIN":    func() error { return s.InitPIN(ctx, pin("111111")) },
+		"Key":        func() error { return second(s.Key(ctx, priv)) },
+		"Login":      func() error { return s.Login(ctx, token.User, pin(userPIN)) },
+		"Logout":     func() error { return s.Logout(ctx) },
+		"Mechanisms": func() error { return second(s.Mechanisms(ctx, priv)) },
+		"NewDecrypt": func() error { return second(s.NewDecrypt(ctx, mechanism.RSAPKCS{}, priv)) },
+		"NewDigest":  func() error { return second(s.NewDigest(ctx, mechanism.Digest{Hash: 5})) },
+		"NewSign":    func() error { return second(s.NewSign(ctx, mechanism.ECDSA{}, priv)) },
+		"NewVerify":  func() error { return second(s.NewVerify(ctx, mechanism.ECDSA{}, pub)) },
+		"Random":     func() error { return second(s.Random(ctx, 8)) },
+		"Set":        func() error { return s.Set(ctx, o, label) },
+		"SetPIN":     func() error { return s.SetPIN(ctx, pin(userPIN), pin("111111")) },
+		"Sign":       func() error { return second(s.Sign(ctx, mechanism.ECDSA{}, priv, digest)) },
+		"Size":       func() error { return second(s.Size(ctx, o)) },
+		"UnblockPIN": func() error { return s.UnblockPIN(ctx, pin("12345678"), pin("111111")) },
+		"Verify": func() error {
+			return s.Verify(ctx, mechanism.ECDSA{}, pub, digest, make([]byte, 64))
+		},
+	}
+}
+
+func dataTemplate() object.Template { return data(token.PublicSession, "new") }
+
+// noCall are methods that tell what is known without the session being open.
+var noCall = map[string]bool{"Token": true}
+
+// TestEveryMethodIsCalled keeps the list of calls complete.
+func TestEveryMethodIsCalled(t *testing.T) {
+	all := calls(t.Context(), nil, nil, nil, nil)
+	typ := reflect.TypeFor[*session.Session]()
+	for i := range typ.NumMethod() {
+		if name := typ.Method(i).Name; all[name] == nil && !noCall[name] {
+			t.Errorf("%s is not among the calls", name)
+		}
+	}
+}
+
+// slotOf returns the id of a reader's slot.
+func (r *rig) slotOf(name string) slot.ID {
+	r.t.Helper()
+	for _, s := range must(r.module.Slots(r.ctx, false))(r.t) {
+		if s.Info().Reader == name {
+			return s.ID()
+		}
+	}
+	r.t.Fatalf("there is no reader %q", name)
+	return 0
+}
