@@ -36,6 +36,7 @@ const (
 	unwraps  = mechanism.FlagUnwrap
 	makes    = mechanism.FlagGenerate
 	pairs    = mechanism.FlagGenerateKeyPair
+	macs     = signs | verifies
 	onCurve  = mechanism.FlagECFP | mechanism.FlagECOID | mechanism.FlagECCurveName | mechanism.FlagECUncompress
 )
 
@@ -85,16 +86,21 @@ func table() []row {
 	return rows
 }
 
-// hashRows returns what software does with one hash function.
+// hashRows returns what software does with one hash function. Signatures are
+// not made of MD5: others are found for them.
 func hashRows(h crypto.Hash) []row {
+	signs, verifies := signs, verifies
+	if h == crypto.MD5 {
+		signs, verifies = 0, 0
+	}
 	secrets := []object.KeyType{object.KeyGenericSecret, hmacKeys[mechanism.HMAC{Hash: h}.Type()]}
 	return []row{
 		{mechanism.Digest{Hash: h}, mechanism.FlagDigest, 0, 0, 0, 0, nil},
 		{mechanism.RSAPKCS{Hash: h}, verifies, signs, 0, minRSA, maxRSA, rsaKeys},
 		{mechanism.RSAPSS{Hash: h}, verifies, signs, 0, minRSA, maxRSA, rsaKeys},
 		{mechanism.ECDSA{Hash: h}, verifies | onCurve, signs | onCurve, 0, minCurve, maxCurve, ecKeys},
-		{mechanism.HMAC{Hash: h}, 0, 0, signs | verifies, minMAC, maxMAC, secrets},
-		{mechanism.HMAC{Hash: h, Length: 8}, 0, 0, signs | verifies, minMAC, maxMAC, secrets},
+		{mechanism.HMAC{Hash: h}, 0, 0, macs, minMAC, maxMAC, secrets},
+		{mechanism.HMAC{Hash: h, Length: 8}, 0, 0, macs, minMAC, maxMAC, secrets},
 	}
 }
 
@@ -104,7 +110,7 @@ func hashRows(h crypto.Hash) []row {
 var offered = sync.OnceValue(func() []row {
 	return slices.DeleteFunc(table(), func(r row) bool {
 		_, prepared := mechanism.Prehash(r.mech)
-		return mechanism.Check(r.mech) != nil || forbidden(prepared) != nil
+		return r.public|r.private|r.secret == 0 || mechanism.Check(r.mech) != nil || forbidden(prepared) != nil
 	})
 })
 

@@ -2,6 +2,7 @@ package soft
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
@@ -25,6 +26,9 @@ func checkDigest(digest []byte, size int) error {
 
 // pkcs1Input checks the input of PKCS #1 v1.5 signatures.
 func (m *Material) pkcs1Input(mech mechanism.RSAPKCS, input []byte) error {
+	if mech.Hash == crypto.MD5 {
+		return unsupported(mech)
+	}
 	if mech.Hash != 0 {
 		return checkDigest(input, mech.Hash.Size())
 	}
@@ -46,7 +50,7 @@ func (m *Material) signPKCS1(mech mechanism.RSAPKCS, input []byte) ([]byte, erro
 }
 
 // library turns an error of the standard library into one of ours: only the
-// size of a key is left to be wrong.
+// size of a key, or in FIPS mode its exponent, is left to be wrong.
 func library(err error) error {
 	switch {
 	case err == nil:
@@ -65,6 +69,15 @@ func (m *Material) checkSignature(signature []byte) error {
 	return nil
 }
 
+// verified tells a signature that is not good from a key that the FIPS mode
+// does not like.
+func verified(err error) error {
+	if errors.Is(err, rsa.ErrVerification) {
+		return badSignature()
+	}
+	return library(err)
+}
+
 func badSignature() error { return ckr.New(ckr.SignatureInvalid, "verify", nil) }
 
 func (m *Material) verifyPKCS1(mech mechanism.RSAPKCS, input, signature []byte) error {
@@ -78,10 +91,7 @@ func (m *Material) verifyPKCS1(mech mechanism.RSAPKCS, input, signature []byte) 
 		return err
 	}
 	if mech.Hash != 0 {
-		if rsa.VerifyPKCS1v15(m.rsaPublic, mech.Hash, input, signature) != nil {
-			return badSignature()
-		}
-		return nil
+		return verified(rsa.VerifyPKCS1v15(m.rsaPublic, mech.Hash, input, signature))
 	}
 	want, err := rsapad.PadSignature(m.rsaPublic.Size(), input)
 	if err != nil {
@@ -184,10 +194,7 @@ func (m *Material) verifyPSS(mech mechanism.RSAPSS, digest, signature []byte) er
 		return err
 	}
 	if !ownPSS(mech) {
-		if rsa.VerifyPSS(m.rsaPublic, mech.Hash, digest, signature, &rsa.PSSOptions{SaltLength: mech.SaltLength()}) != nil {
-			return badSignature()
-		}
-		return nil
+		return verified(rsa.VerifyPSS(m.rsaPublic, mech.Hash, digest, signature, &rsa.PSSOptions{SaltLength: mech.SaltLength()}))
 	}
 	block, ok := m.raw(signature)
 	if !ok {
