@@ -3,6 +3,7 @@ package object_test
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
@@ -429,6 +430,9 @@ func TestCheckValuesAreThoseOfTheStandard(t *testing.T) {
 	aes, _ := object.In(stored(secretKey(object.AttrValue.Is(make([]byte, 16)))), object.AttrCheckValue)
 	if diff := cmp.Diff([]byte{0x66, 0xe9, 0x4b}, aes); diff != "" { // FIPS 197 with a key of zeros
 		t.Error(diff)
+	}
+	if fips140.Enforced() {
+		return // the others are made by SHA-1
 	}
 	generic := secretKey(object.AttrKeyType.Is(object.KeyGenericSecret))
 	sum := sha1.Sum([]byte("0123456789abcdef"))
