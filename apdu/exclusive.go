@@ -160,7 +160,7 @@ func (t *Tx) join(ctx context.Context, aid []byte, f func(ctx context.Context, t
 	if err := t.u.check(ctx); err != nil {
 		return err
 	}
-	if len(aid) == 0 {
+	if len(aid) == 0 || bytes.Equal(aid, t.aid) && bytes.Equal(aid, t.u.conn.selected) {
 		return f(ctx, t)
 	}
 	inner := &Tx{u: t.u, aid: bytes.Clone(aid)}

@@ -29,7 +29,7 @@ func ECDSAToASN1(raw []byte) ([]byte, error) {
 	der := make([]byte, 0, 3+n)
 	der = append(der, derSequence)
 	if n >= 0x80 {
-		der = append(der, 0x81) // two numbers of maxOrder are longer than 255 bytes only with all their bits set
+		der = append(der, 0x81)
 		if n > 0xFF {
 			der[1] = 0x82
 			der = append(der, byte(n>>8))

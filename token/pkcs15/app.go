@@ -226,16 +226,16 @@ func parseODF(b, base []byte) (list []odfEntry) {
 	es, _, _ := entries(b)
 	seen := map[string]bool{}
 	for _, raw := range es {
-		ns, err := tlv.Decode(raw)
-		if err != nil || len(ns[0].Children) == 0 {
+		n, err := one(raw)
+		if err != nil || len(n.Children) == 0 {
 			continue
 		}
-		p, err := parsePath(ns[0].Children[0], base)
+		p, err := parsePath(n.Children[0], base)
 		if err != nil || seen[string(p.file)] || len(p.file) == 0 {
 			continue
 		}
 		seen[string(p.file)] = true
-		list = append(list, odfEntry{ns[0].Tag, p})
+		list = append(list, odfEntry{n.Tag, p})
 	}
 	return list
 }
@@ -276,11 +276,11 @@ func parseTokenInfo(b []byte) (t tokenInfo) {
 	if err != nil {
 		return t
 	}
-	ns, err := tlv.Decode(e.Raw)
+	info, err := one(e.Raw)
 	if err != nil {
 		return t
 	}
-	for _, n := range ns[0].Children {
+	for _, n := range info.Children {
 		switch n.Tag {
 		case tagOctets:
 			t.serial = n.Value

@@ -165,6 +165,18 @@ func (p path) cut(b []byte) ([]byte, error) {
 	return b[p.index : p.index+p.length], nil
 }
 
+// one reads a single element as a tree.
+func one(b []byte) (tlv.Node, error) {
+	ns, err := tlv.Decode(b)
+	if err != nil {
+		return tlv.Node{}, err
+	}
+	if len(ns) != 1 {
+		return tlv.Node{}, fmt.Errorf("%d elements for one: %w", len(ns), errForm)
+	}
+	return ns[0], nil
+}
+
 // find returns the first child with a tag.
 func find(ns []tlv.Node, tag tlv.Tag) (tlv.Node, bool) {
 	for _, n := range ns {

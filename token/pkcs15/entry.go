@@ -84,11 +84,11 @@ type entry struct {
 
 // parseEntry reads an entry of a directory.
 func parseEntry(d *dirFile, raw []byte) (*entry, error) {
-	nodes, err := tlv.Decode(raw)
+	node, err := one(raw)
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{dir: d, raw: raw, node: nodes[0]}
+	e := &entry{dir: d, raw: raw, node: node}
 	c := e.node.Children
 	if len(c) < 3 || c[0].Tag != tagSeq || c[1].Tag != tagSeq {
 		return nil, fmt.Errorf("directory entry: %w", errForm)
@@ -241,8 +241,8 @@ func (e *entry) build(tag tlv.Tag) {
 		sub = tlv.New(tagContext, e.sub)
 	}
 	e.raw = tlv.New(tag, e.common(), e.class(), sub, tlv.New(tagContext+1, e.typeAttrs()))
-	if ns, err := tlv.Decode(e.raw); err == nil {
-		e.node = ns[0]
+	if n, err := one(e.raw); err == nil {
+		e.node = n
 	}
 }
 
@@ -319,8 +319,8 @@ func (e *entry) edit(old *entry) {
 		rest = replaced(c[2:], typ, tlv.New(tagContext+1, e.movedType(typ)))
 	}
 	e.raw = tlv.New(e.node.Tag, tlv.New(tagSeq, common), tlv.New(tagSeq, class), rest)
-	if ns, err := tlv.Decode(e.raw); err == nil {
-		e.node = ns[0]
+	if n, err := one(e.raw); err == nil {
+		e.node = n
 	}
 }
 

@@ -21,15 +21,22 @@ import (
 
 // curve is a curve that cards of the family may have.
 type curve struct {
-	bits   int
-	params []byte // DER of its OID
-	curve  elliptic.Curve
+	bits        int
+	params      []byte // DER of its OID
+	curve       elliptic.Curve
+	order, zero []byte // big endian, as long as the order
 }
 
 var curves = []curve{
-	{256, []byte{0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07}, elliptic.P256()},
-	{384, []byte{0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x22}, elliptic.P384()},
-	{521, []byte{0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x23}, elliptic.P521()},
+	newCurve(elliptic.P256(), 0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07),
+	newCurve(elliptic.P384(), 0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x22),
+	newCurve(elliptic.P521(), 0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x23),
+}
+
+func newCurve(c elliptic.Curve, params ...byte) curve {
+	p := c.Params()
+	order := p.N.Bytes()
+	return curve{p.BitSize, params, c, order, make([]byte, len(order))}
 }
 
 func curveByBits(n int) *curve {

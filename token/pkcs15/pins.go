@@ -71,15 +71,15 @@ func (a *app) readPINs(ctx context.Context) error {
 }
 
 func parsePIN(raw []byte) (*pin, error) {
-	ns, err := tlv.Decode(raw)
+	node, err := one(raw)
 	if err != nil {
 		return nil, err
 	}
-	c := ns[0].Children
-	if ns[0].Tag != tagSeq || len(c) < 3 {
+	c := node.Children
+	if node.Tag != tagSeq || len(c) < 3 {
 		return nil, errForm
 	}
-	p := &pin{raw: raw, node: ns[0], pad: 0xFF, stored: pinBlock}
+	p := &pin{raw: raw, node: node, pad: 0xFF, stored: pinBlock}
 	if l, ok := find(c[0].Children, tagUTF8); ok {
 		p.label = text(l.Value)
 	}
@@ -308,8 +308,8 @@ func (a *app) markInitialised(ctx context.Context, p *pin) error {
 		return err
 	}
 	p.raw, p.flags = raw, flags
-	if ns, err := tlv.Decode(raw); err == nil {
-		p.node = ns[0]
+	if n, err := one(raw); err == nil {
+		p.node = n
 	}
 	return a.synced(ctx)
 }

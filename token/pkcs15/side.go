@@ -72,15 +72,15 @@ func (f *sideFile) parse() {
 	list, _, err := entries(f.old)
 	f.damaged = err != nil
 	for _, raw := range list {
-		ns, err := tlv.Decode(raw)
-		if err != nil || ns[0].Tag != tagRecord {
+		n, err := one(raw)
+		if err != nil || n.Tag != tagRecord {
 			continue
 		}
-		ref, ok := find(ns[0].Children, tagRef)
+		ref, ok := find(n.Children, tagRef)
 		if !ok {
 			continue
 		}
-		f.records = append(f.records, sideRecord{ref.Value, parseSideAttrs(ns[0].Children)})
+		f.records = append(f.records, sideRecord{ref.Value, parseSideAttrs(n.Children)})
 	}
 }
 

@@ -232,7 +232,7 @@ func (a *app) sideAttrs(d *draft) (side object.Template) {
 				continue
 			}
 		}
-		side = append(side, attr)
+		side = append(side, attr.Clone()) // it outlives the template
 	}
 	return side
 }

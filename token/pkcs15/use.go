@@ -1,6 +1,7 @@
 package pkcs15
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/subtle"
@@ -163,28 +164,16 @@ func (a *app) signECDSA(ctx context.Context, e *entry, digest []byte) ([]byte, e
 // signature has is an error of the card.
 func rawSignature(der []byte, c *curve) ([]byte, error) {
 	size := (c.bits + 7) / 8
-	out := make([]byte, 2*size)
-	seq, rest, err := tlv.Next(der)
-	if err != nil || seq.Tag != tagSeq || len(rest) > 0 {
+	raw, err := mechanism.ECDSAFromASN1(der, size)
+	if err != nil {
 		return nil, ckr.Newf(ckr.DeviceError, "", "the card's signature is malformed")
 	}
-	v := seq.Value
-	for i := range 2 {
-		n, after, err := tlv.Next(v)
-		if err != nil || n.Tag != tagInt {
-			return nil, ckr.Newf(ckr.DeviceError, "", "the card's signature is malformed")
-		}
-		x := new(big.Int).SetBytes(n.Value)
-		if x.Sign() == 0 || x.Cmp(c.curve.Params().N) >= 0 {
+	for _, n := range [][]byte{raw[:size], raw[size:]} {
+		if bytes.Compare(n, c.order) >= 0 || bytes.Equal(n, c.zero) {
 			return nil, ckr.Newf(ckr.DeviceError, "", "the card's signature is out of range")
 		}
-		x.FillBytes(out[i*size : (i+1)*size])
-		v = after
 	}
-	if len(v) > 0 {
-		return nil, ckr.Newf(ckr.DeviceError, "", "the card's signature is malformed")
-	}
-	return out, nil
+	return raw, nil
 }
 
 // Decrypt decrypts: RSA with the padding removed here, in constant time; AES.
