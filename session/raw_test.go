@@ -83,3 +83,10 @@ func (r *rig) writeProtectFor(s *session.Session) {
 	c.send(0x00, 0xD6, 0x00, byte(at), 4, 0x03, 0x02, 0x05, 0xE0)
 	find(r.t, s)
 }
+
+// verified asks whether the card holds a PIN verified.
+func (r raw) verified(ref byte) bool {
+	r.t.Helper()
+	response := must(r.c.Transmit(r.t.Context(), []byte{0x00, 0x20, 0x00, ref}))(r.t)
+	return bytes.Equal(response, []byte{0x90, 0x00})
+}

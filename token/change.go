@@ -159,24 +159,22 @@ func (s *Seat) Copy(ctx context.Context, o *object.Object, changes ...object.Att
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if !e.onToken() {
-			all.Clear()
-		}
-	}()
+	if e.onToken() {
+		all = all.Clone() // what is known of the object stays
+	}
+	defer all.Clear()
 	if e.onToken() && secretClass(e.obj.Class()) {
 		return nil, ckr.Newf(ckr.ActionProhibited, op, "the key does not leave the card")
 	}
 	if err := s.mayMake(op, kindOfTemplate(all.With(changes...))); err != nil {
 		return nil, err
 	}
-	copied, err := object.Copy(all, changes, s.isSO())
+	copied, err := object.Copy(all, object.Template(changes).Clone(), s.isSO())
 	if err != nil {
 		return nil, Wrap(op, err)
 	}
-	made, err := s.make(ctx, op, copied)
-	copied.Clear()
-	return made, err
+	defer copied.Clear()
+	return s.make(ctx, op, copied)
 }
 
 func secretClass(c object.Class) bool {

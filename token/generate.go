@@ -117,7 +117,7 @@ func (s *Seat) generateOnCard(ctx context.Context, op string, m mechanism.Mechan
 		if kindOfTemplate(pub).Token() {
 			pubKey, err = s.adopt(pr)
 		} else {
-			pubKey, err = s.add(op, pub.With(pr.Known...))
+			pubKey, err = s.add(op, pub.With(pr.Known...).Clone())
 		}
 		return err
 	})
@@ -204,7 +204,7 @@ func (s *Seat) DeriveKey(ctx context.Context, g Grant, a Auth, m mechanism.Mecha
 	if !ok {
 		return nil, ckr.New(ckr.KeyHandleInvalid, op, nil)
 	}
-	t, err := object.CheckDerive(base, t)
+	t, err := object.CheckDerive(base, t.Clone())
 	if err != nil {
 		return nil, Wrap(op, err)
 	}

@@ -313,13 +313,14 @@ func (s *Seat) Create(ctx context.Context, template ...object.Attribute) (*objec
 	if err := s.enter(op); err != nil {
 		return nil, err
 	}
-	all, err := object.Complete(object.Created, object.Template(template), s.isSO())
+	given := object.Template(template).Clone()
+	defer given.Clear()
+	all, err := object.Complete(object.Created, given, s.isSO())
 	if err != nil {
 		return nil, Wrap(op, err)
 	}
-	o, err := s.make(ctx, op, all)
-	all.Clear()
-	return o, err
+	defer all.Clear()
+	return s.make(ctx, op, all)
 }
 
 func (s *Seat) isSO() bool {
