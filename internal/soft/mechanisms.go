@@ -68,7 +68,7 @@ func table() []row {
 		{mechanism.AESCBC{IV: iv}, 0, 0, encrypts | decrypts, minAES, maxAES, aesKeys},
 		{mechanism.AESCBCPad{IV: iv}, 0, 0, encrypts | decrypts, minAES, maxAES, aesKeys},
 		{mechanism.AESCTR{CounterBits: 128, CB: iv}, 0, 0, encrypts | decrypts, minAES, maxAES, aesKeys},
-		{mechanism.AESGCM{IV: iv}, 0, 0, encrypts | decrypts, minAES, maxAES, aesKeys},
+		{mechanism.AESGCM{IV: iv}, 0, 0, encrypts | decrypts | wraps | unwraps, minAES, maxAES, aesKeys},
 		{mechanism.AESCMAC{}, 0, 0, signs | verifies, minAES, maxAES, aesKeys},
 		{mechanism.AESCMAC{Length: 8}, 0, 0, signs | verifies, minAES, maxAES, aesKeys},
 		{mechanism.AESKeyWrap{}, 0, 0, encrypts | decrypts | wraps | unwraps, minAES, maxAES, aesKeys},
