@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -263,3 +264,5 @@ func tries(t testing.TB, err error) int {
 	}
 	return e.Tries.Left
 }
+
+func bigInt(n int) *big.Int { return big.NewInt(int64(n)) }
