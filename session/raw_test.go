@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/session"
 )
 
@@ -90,3 +91,21 @@ func (r raw) verified(ref byte) bool {
 	response := must(r.c.Transmit(r.t.Context(), []byte{0x00, 0x20, 0x00, ref}))(r.t)
 	return bytes.Equal(response, []byte{0x90, 0x00})
 }
+
+// begin begins a transaction.
+func (r raw) begin() (apdu.Begun, error) { return r.c.(apdu.Transactor).Begin(r.t.Context()) }
+
+// foreignRig is another program on the same card: it shares nothing with the
+// first but the reader.
+func foreignRig(t testing.TB, r *rig) *rig {
+	t.Helper()
+	return rigOver(t, r.card, r.readers, &stranger{Provider: r.readers})
+}
+
+// stranger is a set of readers that shares nothing with others that use them.
+type stranger struct {
+	*virtual.Provider
+	own apdu.Anchor
+}
+
+func (s *stranger) Shared() *apdu.Anchor { return &s.own }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki"
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
@@ -59,8 +60,14 @@ func blankRig(t testing.TB, opts ...virtual.Option) *rig {
 // rigOn returns the first application on a card that is in a reader.
 func rigOn(t testing.TB, card *virtual.Card, readers *virtual.Provider) *rig {
 	t.Helper()
+	return rigOver(t, card, readers, readers)
+}
+
+// rigOver is rigOn over a provider that may not be that of the readers.
+func rigOver(t testing.TB, card *virtual.Card, readers *virtual.Provider, p apdu.Provider) *rig {
+	t.Helper()
 	r := &rig{t: t, ctx: t.Context(), card: card, readers: readers}
-	r.module = must(cryptoki.Open(r.ctx, cryptoki.WithProvider(readers)))(t)
+	r.module = must(cryptoki.Open(r.ctx, cryptoki.WithProvider(p)))(t)
 	t.Cleanup(func() { r.module.Close() })
 	r.look()
 	return r
