@@ -4,147 +4,283 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
-	"io"
-	"sync"
+	"errors"
+	"sync/atomic"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/rsapad"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/token"
 )
 
 // Key is a private key as the Go standard library takes it. It is safe for
-// concurrent use. The key itself stays where it is.
+// any number of goroutines, which share one session. The key itself stays
+// where it is.
 //
-// A Key of an RSA key is a crypto.Decrypter, too. Signatures have the form
-// that the standard library gives them: ECDSA in ASN.1.
+// By the type of the key, a Key is more than a crypto.Signer:
+//
+//	RSA             crypto.Decrypter, crypto.MessageSigner
+//	P-256 to P-521  ecdh.KeyExchanger, crypto.MessageSigner
+//	Ed25519         crypto.MessageSigner
+//	X25519          ecdh.KeyExchanger; Sign is an error
+//
+// Signatures have the form that the standard library gives them: ECDSA in
+// ASN.1. Methods without a context use that of WithContext.
 type Key interface {
 	crypto.Signer
-	// SignContext is Sign with a context. It does not use rand; the card has
-	// a generator of its own.
+	// SignContext is Sign with a context. There is no rand: the card has a
+	// generator of its own.
 	SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error)
+	// WithContext returns the same key with a context for the methods that
+	// take none.
+	WithContext(ctx context.Context) Key
+}
+
+// KeyOption changes a Key.
+type KeyOption func(*key)
+
+// WithConsent says how to get the PIN for one use of a key with
+// CKA_ALWAYS_AUTHENTICATE. It is called once for each use, with no lock held;
+// the library clears the PIN. Without it such keys answer ckr.UserNotLoggedIn.
+func WithConsent(ask func(ctx context.Context, label string) (token.PIN, error)) KeyOption {
+	return func(k *key) { k.consent = ask }
 }
 
 // Key returns the private key priv for the standard library. Its public key
 // comes from the private key's own attributes, or from a public key or a
-// certificate with the same CKA_ID that the session sees. Errors:
-// ckr.KeyHandleInvalid, ckr.KeyTypeInconsistent for a key that is neither RSA
-// nor EC, ckr.KeyNeeded if there is no public key.
-func (s *Session) Key(ctx context.Context, priv *object.Object) (Key, error) {
-	pub, err := s.publicOf(ctx, priv)
+// certificate with the same CKA_ID that the session sees. The Key lives as
+// long as the session and the handle do. Errors: ckr.KeyHandleInvalid,
+// ckr.KeyTypeInconsistent for a type of key that the standard library does not
+// know, ckr.KeyNeeded if there is no public key.
+func (s *Session) Key(ctx context.Context, priv *object.Object, opts ...KeyOption) (Key, error) {
+	pub, err := s.PublicKey(ctx, priv)
 	if err != nil {
 		return nil, err
 	}
-	return NewKey(ctx, pub, func(context.Context) (*Session, *object.Object, error) { return s, priv, nil })
+	return NewKey(ctx, pub, func(context.Context) (*Session, *object.Object, error) { return s, priv, nil }, opts...)
 }
 
 // NewKey returns a Key for the private key that belongs to pub. It calls
-// reopen for a session and the private key's handle, at first use and again
-// when they have become void. Errors: ckr.KeyTypeInconsistent.
-func NewKey(_ context.Context, pub crypto.PublicKey, reopen func(ctx context.Context) (*Session, *object.Object, error)) (Key, error) {
-	k := &key{reopen: reopen}
+// reopen for a session and the private key's handle: at first use, and again
+// when what it returned has become void, by a logout, a reset or the card's
+// removal. A reopen that returns what is void ends the attempts. Errors:
+// ckr.KeyTypeInconsistent.
+func NewKey(_ context.Context, pub crypto.PublicKey, reopen func(ctx context.Context) (*Session, *object.Object, error), opts ...KeyOption) (Key, error) {
+	k := &key{reopen: reopen, gate: make(chan struct{}, 1)}
+	for _, o := range opts {
+		o(k)
+	}
+	at := bound{k, context.Background()}
 	switch pub := pub.(type) {
 	case *rsa.PublicKey:
-		return &rsaKey{key: k, pub: pub}, nil
+		return &rsaKey{at, pub}, nil
 	case *ecdsa.PublicKey:
-		return &ecKey{key: k, pub: pub}, nil
+		return newECKey(at, pub), nil
+	case ed25519.PublicKey:
+		return &edKey{at, pub}, nil
+	}
+	if x, ok := newXKey(at, pub); ok {
+		return x, nil
 	}
 	return nil, ckr.Newf(ckr.KeyTypeInconsistent, "key", "%T", pub)
 }
 
 // key finds the session and the object for each use.
 type key struct {
-	reopen func(ctx context.Context) (*Session, *object.Object, error)
+	reopen  func(ctx context.Context) (*Session, *object.Object, error)
+	consent func(ctx context.Context, label string) (token.PIN, error)
 
-	mu sync.Mutex
-	s  *Session
-	o  *object.Object
+	now  atomic.Pointer[place]
+	gate chan struct{} // held by the one that reopens
 }
 
-// use runs f with the key's handle. A handle that turns out to be void is
-// replaced once.
-func (k *key) use(ctx context.Context, f func(s *Session, o *object.Object) error) error {
-	s, o, err := k.current(ctx, nil)
-	if err != nil {
-		return err
-	}
-	err = f(s, o)
-	switch ckr.Of(err) {
-	case ckr.SessionHandleInvalid, ckr.KeyHandleInvalid, ckr.ObjectHandleInvalid:
-		again, o2, err2 := k.current(ctx, o)
-		if err2 != nil || again == s && o2 == o {
+// place is where the key is at present.
+type place struct {
+	s       *Session
+	o       *object.Object
+	consent bool
+	label   string
+}
+
+// bound is a key with a context for the methods that take none.
+type bound struct {
+	*key
+	ctx context.Context
+}
+
+// maxAttempts bounds how often one use finds its place void. A card that is
+// reset over and over is an error some time.
+const maxAttempts = 4
+
+// use runs f with the key's place, again if that turns out to be void or the
+// card was reset in between. What f does may be done twice; only the answer of
+// the last time counts.
+func (k *key) use(ctx context.Context, f func(p *place) error) error {
+	var void *place
+	var failed error
+	for range maxAttempts {
+		p, err := k.at(ctx, void)
+		if err != nil {
 			return err
 		}
-		return f(again, o2)
-	}
-	return err
-}
-
-// current returns the handle in use, a new one if that is void.
-func (k *key) current(ctx context.Context, void *object.Object) (*Session, *object.Object, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.o == void {
-		s, o, err := k.reopen(ctx)
-		if err != nil {
-			return nil, nil, err
+		if p == nil { // there is no other place
+			return failed
 		}
-		k.s, k.o = s, o
+		if failed = f(p); failed == nil {
+			return nil
+		}
+		switch {
+		case ctx.Err() != nil:
+			return failed
+		case isVoid(failed):
+			void = p
+		case !errors.Is(failed, apdu.ErrReset):
+			return failed
+		}
 	}
-	return k.s, k.o, nil
+	return failed
 }
 
-type rsaKey struct {
-	*key
-	pub *rsa.PublicKey
+func isVoid(err error) bool {
+	switch ckr.Of(err) {
+	case ckr.SessionHandleInvalid, ckr.KeyHandleInvalid, ckr.ObjectHandleInvalid, ckr.UserNotLoggedIn,
+		ckr.DeviceRemoved, ckr.TokenNotPresent, ckr.CryptokiNotInitialized:
+		return true
+	}
+	return false
 }
 
-func (k *rsaKey) Public() crypto.PublicKey { return k.pub }
-
-func (k *rsaKey) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	return k.SignContext(context.Background(), digest, opts)
-}
-
-func (k *rsaKey) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) (sig []byte, err error) {
-	m, err := k.mechanism(digest, opts)
+// at returns the key's place, another one than void; nil if reopen knows no
+// other. One caller reopens, the others wait for it.
+func (k *key) at(ctx context.Context, void *place) (*place, error) {
+	if p := k.now.Load(); p != nil && p != void {
+		return p, nil
+	}
+	select {
+	case k.gate <- struct{}{}:
+		defer func() { <-k.gate }()
+	case <-ctx.Done():
+		return nil, ckr.New(ckr.FunctionCanceled, "key", ctx.Err())
+	}
+	if p := k.now.Load(); p != nil && p != void {
+		return p, nil
+	}
+	s, o, err := k.reopen(ctx)
 	if err != nil {
 		return nil, err
 	}
-	err = k.use(ctx, func(s *Session, o *object.Object) (err error) {
-		sig, err = s.Sign(ctx, m, o, digest)
+	if void != nil && s == void.s && o == void.o {
+		return nil, nil
+	}
+	p := &place{s: s, o: o}
+	known, err := s.seat.Known(o)
+	if err != nil {
+		return nil, err
+	}
+	p.consent = object.Is(known, object.AttrAlwaysAuthenticate)
+	p.label, _ = object.In(known, object.AttrLabel)
+	k.now.Store(p)
+	return p, nil
+}
+
+// sign signs with a mechanism.
+func (k *key) sign(ctx context.Context, m mechanism.Mechanism, input []byte) (sig []byte, err error) {
+	err = k.use(ctx, func(p *place) (err error) {
+		if p.consent && k.consent != nil {
+			sig, err = k.signWithConsent(ctx, p, m, input)
+			return err
+		}
+		sig, err = p.s.Sign(ctx, m, p.o, input)
 		return err
 	})
 	return sig, err
 }
 
-// mechanism translates the options of crypto/rsa.
-func (k *rsaKey) mechanism(digest []byte, opts crypto.SignerOpts) (mechanism.Mechanism, error) {
-	h, err := hashOf(digest, opts)
+func (k *key) signWithConsent(ctx context.Context, p *place, m mechanism.Mechanism, input []byte) ([]byte, error) {
+	op, err := p.s.NewSign(ctx, m, p.o)
 	if err != nil {
 		return nil, err
 	}
-	pss, ok := opts.(*rsa.PSSOptions)
-	if !ok {
-		return mechanism.RSAPKCS{Hash: h, Digested: h != 0}, nil
+	defer op.Close()
+	if _, err := op.Write(input); err != nil {
+		return nil, err
 	}
-	if h == 0 {
-		return nil, ckr.Newf(ckr.MechanismParamInvalid, "sign", "PSS needs a hash")
+	pin, err := k.consent(ctx, p.label)
+	if err != nil {
+		return nil, err
 	}
-	m := mechanism.RSAPSS{Hash: h, Digested: true}
-	switch {
-	case pss.SaltLength == rsa.PSSSaltLengthAuto:
-		m.Salt = (k.pub.N.BitLen()-1+7)/8 - h.Size() - 2
-		if m.Salt <= 0 {
-			m.Salt = mechanism.NoSalt
+	defer pin.Clear()
+	if err := op.Login(ctx, pin); err != nil {
+		return nil, err
+	}
+	return op.Sum(ctx)
+}
+
+// decrypt decrypts with a mechanism.
+func (k *key) decrypt(ctx context.Context, m mechanism.Mechanism, data []byte) (plain []byte, err error) {
+	err = k.use(ctx, func(p *place) (err error) {
+		if !p.consent || k.consent == nil {
+			plain, err = p.s.Decrypt(ctx, m, p.o, data)
+			return err
 		}
-	case pss.SaltLength > 0:
-		m.Salt = pss.SaltLength
-	case pss.SaltLength != rsa.PSSSaltLengthEqualsHash:
-		return nil, ckr.Newf(ckr.MechanismParamInvalid, "sign", "salt length %d", pss.SaltLength)
+		op, err := p.s.NewDecrypt(ctx, m, p.o)
+		if err != nil {
+			return err
+		}
+		defer op.Close()
+		pin, err := k.consent(ctx, p.label)
+		if err != nil {
+			return err
+		}
+		defer pin.Clear()
+		if err := op.Login(ctx, pin); err != nil {
+			return err
+		}
+		plain, err = op.Decrypt(ctx, data)
+		return err
+	})
+	return plain, err
+}
+
+// agree agrees on a secret with another party's public value; the caller
+// clears it.
+func (k *key) agree(ctx context.Context, peer []byte) (secret []byte, err error) {
+	m := mechanism.ECDH{Public: peer}
+	err = k.use(ctx, func(p *place) (err error) {
+		secret, err = p.s.agree(ctx, m, p.o)
+		return err
+	})
+	return secret, err
+}
+
+func (s *Session) agree(ctx context.Context, m mechanism.ECDH, o *object.Object) (secret []byte, err error) {
+	const op = "derive"
+	g, err := s.seat.Grant(ctx, op, o, token.ToDerive, m)
+	if err != nil {
+		return nil, err
 	}
-	return m, nil
+	err = s.seat.Use(ctx, op, g, token.Auth{},
+		func(ctx context.Context, b token.Backend, ref token.Ref) (err error) {
+			d, ok := b.(token.Deriver)
+			if !ok {
+				return ckr.New(ckr.FunctionNotSupported, "", nil)
+			}
+			secret, err = d.Derive(ctx, ref, m, token.Auth{})
+			return err
+		},
+		func(k *soft.Material) (err error) {
+			secret, err = soft.Derive(k, m)
+			return err
+		})
+	if err != nil {
+		clear(secret)
+		return nil, err
+	}
+	return secret, nil
 }
 
 // hashOf returns the hash that opts name and checks the digest's length.
@@ -159,124 +295,19 @@ func hashOf(digest []byte, opts crypto.SignerOpts) (crypto.Hash, error) {
 	return h, nil
 }
 
-// Decrypt implements crypto.Decrypter with the options of crypto/rsa. With a
-// SessionKeyLen the result for a wrong padding is a random key, and takes the
-// same time.
-func (k *rsaKey) Decrypt(_ io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) (plain []byte, err error) {
-	ctx := context.Background()
-	var m mechanism.Mechanism
-	sessionKey := 0
-	switch o := opts.(type) {
-	case nil:
-		m = mechanism.RSAPKCS{}
-	case *rsa.PKCS1v15DecryptOptions:
-		m = mechanism.RSAPKCS{}
-		if o != nil && o.SessionKeyLen > 0 {
-			sessionKey = o.SessionKeyLen
-			m = mechanism.RSAX509{}
-		}
-	case *rsa.OAEPOptions:
-		if o == nil {
-			return nil, ckr.Newf(ckr.ArgumentsBad, "decrypt", "no options given")
-		}
-		m = mechanism.RSAOAEP{Hash: o.Hash, MGF: o.MGFHash, Label: o.Label}
-	default:
-		return nil, ckr.Newf(ckr.ArgumentsBad, "decrypt", "options of type %T", opts)
+// digestOf hashes a message as opts say, for SignMessage.
+func digestOf(msg []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if pss, ok := opts.(*rsa.PSSOptions); opts == nil || ok && pss == nil {
+		return nil, ckr.Newf(ckr.ArgumentsBad, "sign", "no options given")
 	}
-	err = k.use(ctx, func(s *Session, o *object.Object) (err error) {
-		plain, err = s.Decrypt(ctx, m, o, ciphertext)
-		return err
-	})
-	if err != nil || sessionKey == 0 {
-		return plain, err
+	h := opts.HashFunc()
+	switch {
+	case h == 0:
+		return msg, nil
+	case !h.Available():
+		return nil, ckr.Newf(ckr.MechanismParamInvalid, "sign", "the hash function %v is not linked in", h)
 	}
-	defer clear(plain)
-	return rsapad.SessionKey(plain, sessionKey)
-}
-
-type ecKey struct {
-	*key
-	pub *ecdsa.PublicKey
-}
-
-func (k *ecKey) Public() crypto.PublicKey { return k.pub }
-
-func (k *ecKey) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	return k.SignContext(context.Background(), digest, opts)
-}
-
-func (k *ecKey) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) (sig []byte, err error) {
-	if _, err := hashOf(digest, opts); err != nil {
-		return nil, err
-	}
-	err = k.use(ctx, func(s *Session, o *object.Object) (err error) {
-		sig, err = s.Sign(ctx, mechanism.ECDSA{}, o, digest)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return mechanism.ECDSAToASN1(sig)
-}
-
-// publicOf finds the public key that belongs to a private key.
-func (s *Session) publicOf(ctx context.Context, priv *object.Object) (crypto.PublicKey, error) {
-	const op = "key"
-	if priv.Class() != object.ClassPrivateKey {
-		return nil, ckr.Newf(ckr.KeyHandleInvalid, op, "%v is no private key", priv)
-	}
-	own, err := s.template(ctx, priv, object.AttrKeyType.Type, object.AttrID.Type, object.AttrModulus.Type,
-		object.AttrPublicExponent.Type, object.AttrPublicKeyInfo.Type)
-	if err != nil {
-		return nil, err
-	}
-	if pub, err := soft.PublicKey(own); err == nil {
-		return pub, nil
-	}
-	id, ok := object.In(own, object.AttrID)
-	if !ok || len(id) == 0 {
-		return nil, ckr.Newf(ckr.KeyNeeded, op, "the private key has neither a public key nor an id")
-	}
-	for _, class := range []object.Class{object.ClassPublicKey, object.ClassCertificate} {
-		for o, err := range s.Find(ctx, object.AttrClass.Is(class), object.AttrID.Is(id)) {
-			if err != nil {
-				return nil, err
-			}
-			t, err := s.template(ctx, o)
-			if err != nil {
-				continue
-			}
-			if pub, err := soft.PublicKey(t); err == nil && sameType(pub, own) {
-				return pub, nil
-			}
-		}
-	}
-	return nil, ckr.Newf(ckr.KeyNeeded, op, "no public key or certificate has the id %x", id)
-}
-
-// sameType reports whether a public key can belong to a private key.
-func sameType(pub crypto.PublicKey, priv object.Template) bool {
-	kt, _ := object.In(priv, object.AttrKeyType)
-	switch pub.(type) {
-	case *rsa.PublicKey:
-		return kt == object.KeyRSA
-	case *ecdsa.PublicKey:
-		return kt == object.KeyEC
-	}
-	return false
-}
-
-// template reads attributes and leaves out those that cannot be had.
-func (s *Session) template(ctx context.Context, o *object.Object, types ...object.Type) (object.Template, error) {
-	all, err := s.Attributes(ctx, o, types...)
-	if err != nil {
-		return nil, err
-	}
-	var t object.Template
-	for _, v := range all {
-		if v.Code == ckr.OK {
-			t = append(t, v.Attribute)
-		}
-	}
-	return t, nil
+	d := h.New()
+	d.Write(msg)
+	return d.Sum(nil), nil
 }

@@ -1,0 +1,95 @@
+package session
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/object"
+)
+
+// PublicKey returns the public key of a key or a certificate. For a private
+// key that does not tell it, it is that of a public key or a certificate with
+// the same CKA_ID that the session sees. It may read the card. Errors:
+// ckr.KeyHandleInvalid for other objects, ckr.KeyNeeded if there is none.
+func (s *Session) PublicKey(ctx context.Context, o *object.Object) (crypto.PublicKey, error) {
+	const op = "public key"
+	own, err := s.template(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Class() == object.ClassCertificate {
+		return certified(own)
+	}
+	pub, err := soft.PublicKey(own)
+	switch {
+	case err == nil:
+		return pub, nil
+	case o.Class() == object.ClassPublicKey:
+		return nil, ckr.New(ckr.KeyTypeInconsistent, op, err)
+	case o.Class() != object.ClassPrivateKey:
+		return nil, ckr.Newf(ckr.KeyHandleInvalid, op, "%v has no public key", o)
+	}
+	id, ok := object.In(own, object.AttrID)
+	if !ok || len(id) == 0 {
+		return nil, ckr.Newf(ckr.KeyNeeded, op, "the private key has neither a public key nor an id")
+	}
+	for _, class := range []object.Class{object.ClassPublicKey, object.ClassCertificate} {
+		for o, err := range s.Find(ctx, object.AttrClass.Is(class), object.AttrID.Is(id)) {
+			if err != nil {
+				return nil, err
+			}
+			if pub, err := s.PublicKey(ctx, o); err == nil && sameType(pub, own) {
+				return pub, nil
+			}
+		}
+	}
+	return nil, ckr.Newf(ckr.KeyNeeded, op, "no public key or certificate has the id %x", id)
+}
+
+// certified is the public key of a certificate.
+func certified(t object.Template) (crypto.PublicKey, error) {
+	der, _ := object.In(t, object.AttrValue)
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, ckr.New(ckr.KeyTypeInconsistent, "public key", err)
+	}
+	return cert.PublicKey, nil
+}
+
+// sameType reports whether a public key can belong to a private key.
+func sameType(pub crypto.PublicKey, priv object.Template) bool {
+	kt, _ := object.In(priv, object.AttrKeyType)
+	switch pub.(type) {
+	case *rsa.PublicKey:
+		return kt == object.KeyRSA
+	case *ecdsa.PublicKey:
+		return kt == object.KeyEC
+	case ed25519.PublicKey:
+		return kt == object.KeyECEdwards
+	case *ecdh.PublicKey:
+		return kt == object.KeyECMontgomery
+	}
+	return false
+}
+
+// template reads attributes and leaves out those that cannot be had.
+func (s *Session) template(ctx context.Context, o *object.Object, types ...object.Type) (object.Template, error) {
+	all, err := s.Attributes(ctx, o, types...)
+	if err != nil {
+		return nil, err
+	}
+	var t object.Template
+	for _, v := range all {
+		if v.Code == ckr.OK {
+			t = append(t, v.Attribute)
+		}
+	}
+	return t, nil
+}
