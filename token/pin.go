@@ -14,19 +14,22 @@ import (
 // zero value is no PIN and is refused wherever one is needed.
 type PIN struct{ secret *secret }
 
+// secret keeps the bytes behind a second pointer: in fields that fmt may not
+// ask to format themselves it follows one, for some verbs.
 type secret struct {
-	bytes []byte
+	bytes *[]byte
 	pad   bool
 }
 
 // NewPIN returns a PIN with a copy of b. The caller keeps b, and clears it.
 func NewPIN(b []byte) PIN {
-	return PIN{&secret{bytes: append([]byte(nil), b...)}}
+	own := append([]byte(nil), b...)
+	return PIN{&secret{bytes: &own}}
 }
 
 // Pad returns the PIN that is entered on the reader's own keys (PKCS #11
 // v3.2 §5.6.8: a null PIN with CKF_PROTECTED_AUTHENTICATION_PATH).
-func Pad() PIN { return PIN{&secret{pad: true}} }
+func Pad() PIN { return PIN{&secret{bytes: new([]byte), pad: true}} }
 
 // IsZero reports whether p is the zero value: no PIN at all.
 func (p PIN) IsZero() bool { return p.secret == nil }
@@ -40,7 +43,7 @@ func (p PIN) Reveal() []byte {
 	if p.secret == nil {
 		return nil
 	}
-	return p.secret.bytes
+	return *p.secret.bytes
 }
 
 // Len is the length of the PIN in bytes.
@@ -49,8 +52,8 @@ func (p PIN) Len() int { return len(p.Reveal()) }
 // Clear overwrites the PIN. All copies of p lose it.
 func (p PIN) Clear() {
 	if p.secret != nil {
-		clear(p.secret.bytes)
-		p.secret.bytes = nil
+		clear(*p.secret.bytes)
+		*p.secret.bytes = nil
 	}
 }
 
@@ -59,7 +62,7 @@ func (p PIN) clone() PIN {
 	if p.secret == nil || p.secret.pad {
 		return PIN{}
 	}
-	return NewPIN(p.secret.bytes)
+	return NewPIN(*p.secret.bytes)
 }
 
 // String returns a placeholder.
