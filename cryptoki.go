@@ -2,9 +2,12 @@ package cryptoki
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"sync"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/apdu/pcsc"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
@@ -16,7 +19,11 @@ import (
 // one process are separate: each has logins, sessions and session objects of
 // its own, also on the same card. It is safe for concurrent use.
 type Module struct {
-	list *slot.List
+	list   *slot.List
+	config config
+
+	once sync.Once
+	keys *keyring // made with the first Key
 }
 
 // Option changes how Open opens a Module.
@@ -26,9 +33,13 @@ type config struct {
 	provider apdu.Provider
 	drivers  []token.Driver
 	logger   *slog.Logger
+	ask      token.PINFunc
+	cache    PINCache
+	allow    sources
 }
 
-// WithProvider says where readers come from.
+// WithProvider says where readers come from, instead of the readers of the
+// machine (package pcsc).
 func WithProvider(p apdu.Provider) Option { return func(c *config) { c.provider = p } }
 
 // WithDrivers says which cards are known, instead of all that the library
@@ -42,26 +53,35 @@ func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l }
 // Drivers returns the drivers for all card families that the library knows.
 func Drivers() []token.Driver { return []token.Driver{pkcs15.Driver()} }
 
+// machine is the readers of the machine, one Provider for all that open them,
+// so that they share connections and what is known of the cards.
+var machine = sync.OnceValues(func() (apdu.Provider, error) { return pcsc.Open() })
+
 // Open begins a PKCS #11 application (C_Initialize, PKCS #11 v3.2 §5.4.1). No
-// reader is reached yet. Errors: ckr.ArgumentsBad without a provider.
+// reader is reached yet. Errors: ckr.GeneralError if no provider is given and
+// the program was built without a way to the readers of the machine.
 func Open(ctx context.Context, opts ...Option) (*Module, error) {
 	c := config{drivers: Drivers()}
 	for _, o := range opts {
 		o(&c)
 	}
 	if c.provider == nil {
-		return nil, ckr.Newf(ckr.ArgumentsBad, "open", "no provider of readers given")
+		readers, err := machine()
+		if err != nil {
+			return nil, ckr.New(ckr.GeneralError, "open", err)
+		}
+		c.provider = readers
 	}
 	var conn []apdu.Option
 	if c.logger != nil {
 		conn = append(conn, apdu.WithLogger(c.logger))
 	}
-	return &Module{slot.NewList(c.provider, c.drivers, conn...)}, ctx.Err()
+	return &Module{list: slot.NewList(c.provider, c.drivers, conn...), config: c}, ctx.Err()
 }
 
 // Application begins a second application on the same cards.
 func (m *Module) Application(ctx context.Context) (*Module, error) {
-	return &Module{m.list.Application()}, ctx.Err()
+	return &Module{list: m.list.Application(), config: m.config}, ctx.Err()
 }
 
 // Slots lists the slots (C_GetSlotList), those with a token only if present
@@ -95,4 +115,11 @@ func (m *Module) OpenSession(ctx context.Context, id slot.ID, opts ...session.Op
 // session objects are destroyed. It waits at most about a second for cards
 // that do not answer. Errors: ckr.CryptokiNotInitialized if it was closed
 // before.
-func (m *Module) Close() error { return m.list.Close() }
+func (m *Module) Close() error {
+	var keys error
+	m.once.Do(func() {})
+	if m.keys != nil && !m.keys.isClosed() {
+		keys = m.keys.close()
+	}
+	return errors.Join(keys, m.list.Close())
+}

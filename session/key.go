@@ -43,10 +43,12 @@ type Key interface {
 // KeyOption changes a Key.
 type KeyOption func(*key)
 
-// WithConsent says how to get the PIN for one use of a key with
-// CKA_ALWAYS_AUTHENTICATE. It is called once for each use, with no lock held;
-// the library clears the PIN. Without it such keys answer ckr.UserNotLoggedIn.
-func WithConsent(ask func(ctx context.Context, label string) (token.PIN, error)) KeyOption {
+// WithConsent says how the user consents to one use of a key with
+// CKA_ALWAYS_AUTHENTICATE: ask gets the PIN, hands it to login, which verifies
+// it at once, clears it, and returns login's error or its own. It is called
+// once for each use, with no lock held. Without it such keys answer
+// ckr.UserNotLoggedIn.
+func WithConsent(ask func(ctx context.Context, label string, login func(token.PIN) error) error) KeyOption {
 	return func(k *key) { k.consent = ask }
 }
 
@@ -92,7 +94,7 @@ func NewKey(_ context.Context, pub crypto.PublicKey, reopen func(ctx context.Con
 // key finds the session and the object for each use.
 type key struct {
 	reopen  func(ctx context.Context) (*Session, *object.Object, error)
-	consent func(ctx context.Context, label string) (token.PIN, error)
+	consent func(ctx context.Context, label string, login func(token.PIN) error) error
 
 	now  atomic.Pointer[place]
 	gate chan struct{} // held by the one that reopens
@@ -209,12 +211,8 @@ func (k *key) signWithConsent(ctx context.Context, p *place, m mechanism.Mechani
 	if _, err := op.Write(input); err != nil {
 		return nil, err
 	}
-	pin, err := k.consent(ctx, p.label)
+	err = k.consent(ctx, p.label, func(pin token.PIN) error { return op.Login(ctx, pin) })
 	if err != nil {
-		return nil, err
-	}
-	defer pin.Clear()
-	if err := op.Login(ctx, pin); err != nil {
 		return nil, err
 	}
 	return op.Sum(ctx)
@@ -232,12 +230,8 @@ func (k *key) decrypt(ctx context.Context, m mechanism.Mechanism, data []byte) (
 			return err
 		}
 		defer op.Close()
-		pin, err := k.consent(ctx, p.label)
+		err = k.consent(ctx, p.label, func(pin token.PIN) error { return op.Login(ctx, pin) })
 		if err != nil {
-			return err
-		}
-		defer pin.Clear()
-		if err := op.Login(ctx, pin); err != nil {
 			return err
 		}
 		plain, err = op.Decrypt(ctx, data)

@@ -1,0 +1,233 @@
+package cryptoki
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/session"
+	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/uri"
+)
+
+// NotFoundError says that a URI names nothing that is there.
+type NotFoundError struct {
+	URI    string   // without a PIN
+	Looked []string // the tokens that were looked at, or what kept from it
+}
+
+func (e *NotFoundError) Error() string {
+	if len(e.Looked) == 0 {
+		return fmt.Sprintf("nothing is named %s: no token fits", e.URI)
+	}
+	return fmt.Sprintf("nothing is named %s; looked at %s", e.URI, strings.Join(e.Looked, ", "))
+}
+
+// AmbiguousError says that a URI names several things.
+type AmbiguousError struct {
+	URI     string   // without a PIN
+	Matches []string // a URI for each
+}
+
+func (e *AmbiguousError) Error() string {
+	return fmt.Sprintf("%d objects are named %s: %s", len(e.Matches), e.URI, strings.Join(e.Matches, ", "))
+}
+
+// found is an object that a URI names.
+type found struct {
+	m   *member
+	s   *session.Session
+	o   *object.Object
+	uid string
+	uri string
+}
+
+// words is the type attribute of RFC 7512 for each class.
+var words = map[object.Class]string{
+	object.ClassPublicKey: "public", object.ClassPrivateKey: "private", object.ClassCertificate: "cert",
+	object.ClassSecretKey: "secret-key", object.ClassData: "data",
+}
+
+// search is one look through the tokens that a URI fits.
+type search struct {
+	ring   *keyring
+	u      *uri.URI
+	ask    token.PINFunc
+	looked []string
+}
+
+// newSearch parses a URI; a PIN that it holds or points to goes before the
+// Module's own.
+func (r *keyring) newSearch(text string) (*search, error) {
+	u, err := uri.Parse(text)
+	if err != nil {
+		return nil, ckr.New(ckr.ArgumentsBad, "", err)
+	}
+	ask, err := r.allow.pinOf(u)
+	if err != nil {
+		return nil, err
+	}
+	if ask == nil {
+		ask = r.ask
+	}
+	return &search{ring: r, u: u, ask: ask}, nil
+}
+
+// members returns the tokens that the URI fits.
+func (q *search) members(ctx context.Context) (list []*member, err error) {
+	slots, err := q.ring.list.Slots(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range slots {
+		t, err := s.Token(ctx)
+		if err != nil {
+			q.looked = append(q.looked, fmt.Sprintf("slot %d (%v)", s.ID(), err))
+			continue
+		}
+		info, err := t.Info(ctx)
+		if err != nil {
+			q.looked = append(q.looked, fmt.Sprintf("slot %d (%v)", s.ID(), err))
+			continue
+		}
+		about := uri.Token{
+			Slot:  uri.Slot{ID: uint64(s.ID()), Description: s.Info().Reader, Library: library},
+			Label: info.Label, Manufacturer: info.Manufacturer, Model: info.Model, Serial: info.Serial,
+		}
+		if !q.u.MatchToken(about) || !info.Flags.Has(token.FlagTokenInitialized) {
+			continue
+		}
+		m, err := q.ring.member(identityOf(info))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+// library is what a URI may say of this one.
+var library = uri.Library{Manufacturer: "go-cryptoki", Description: "cryptoki", Version: uri.Version{Major: 0, Minor: 1}}
+
+// match is what the URI says of an object of a class.
+func (q *search) match(class object.Class) (t []object.Attribute) {
+	t = append(t, object.AttrClass.Is(class))
+	if q.u.Object != nil {
+		t = append(t, object.AttrLabel.Is(*q.u.Object))
+	}
+	if q.u.HasID {
+		t = append(t, object.AttrID.Is(q.u.ID))
+	}
+	return t
+}
+
+// on looks for objects of a class on one token, after a login if that is
+// wanted.
+func (q *search) on(ctx context.Context, m *member, login bool, match ...object.Attribute) (list []found, err error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.leave()
+	s, err := m.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if login {
+		for range s.Find(ctx, object.AttrUniqueID.Is("")) { // notices a reset
+		}
+		if err := m.login(ctx, s, q.ask); err != nil {
+			return nil, err
+		}
+	}
+	for o, err := range s.Find(ctx, match...) {
+		if err != nil {
+			return nil, err
+		}
+		f := found{m: m, s: s, o: o}
+		if f.uid, err = object.Get(ctx, o, object.AttrUniqueID); err != nil {
+			return nil, err
+		}
+		f.uri = m.uriOf(ctx, o)
+		list = append(list, f)
+	}
+	return list, nil
+}
+
+// uriOf names an object.
+func (m *member) uriOf(ctx context.Context, o *object.Object) string {
+	u := uri.URI{Token: &m.id.label, Serial: &m.id.serial}
+	if label, err := object.Get(ctx, o, object.AttrLabel); err == nil {
+		u.Object = &label
+	}
+	if id, err := object.Get(ctx, o, object.AttrID); err == nil {
+		u.ID, u.HasID = id, true
+	}
+	if w, ok := words[o.Class()]; ok {
+		u.Type = &w
+	}
+	return u.String()
+}
+
+// all looks for objects of a class on all tokens that the URI fits. Private
+// objects need a login: where several tokens fit, those that show a public key
+// or a certificate of that name are asked first, so that no PIN is asked for in
+// vain.
+func (q *search) all(ctx context.Context, class object.Class) (list []found, err error) {
+	members, err := q.members(ctx)
+	if err != nil {
+		return nil, err
+	}
+	private := class == object.ClassPrivateKey || class == object.ClassSecretKey
+	if private && len(members) > 1 {
+		if likely := q.likely(ctx, members); len(likely) > 0 {
+			members = likely
+		}
+	}
+	for _, m := range members {
+		some, err := q.on(ctx, m, private, q.match(class)...)
+		if err != nil {
+			if len(members) == 1 || ctx.Err() != nil {
+				return nil, err
+			}
+			q.looked = append(q.looked, fmt.Sprintf("%s (%v)", m.describe(), err))
+			continue
+		}
+		q.looked = append(q.looked, m.describe())
+		list = append(list, some...)
+	}
+	return list, nil
+}
+
+// likely returns the tokens that show something public of the wanted name.
+func (q *search) likely(ctx context.Context, members []*member) (some []*member) {
+	for _, m := range members {
+		for _, class := range []object.Class{object.ClassPublicKey, object.ClassCertificate} {
+			if hits, err := q.on(ctx, m, false, q.match(class)...); err == nil && len(hits) > 0 {
+				some = append(some, m)
+				break
+			}
+		}
+	}
+	return some
+}
+
+// only returns the one of the list.
+func (q *search) only(list []found) (found, error) {
+	switch len(list) {
+	case 1:
+		return list[0], nil
+	case 0:
+		code := ckr.KeyHandleInvalid
+		if len(q.looked) == 0 {
+			code = ckr.TokenNotPresent
+		}
+		return found{}, ckr.New(code, "", &NotFoundError{q.u.Redacted(), q.looked})
+	}
+	e := &AmbiguousError{URI: q.u.Redacted()}
+	for _, f := range list {
+		e.Matches = append(e.Matches, f.uri)
+	}
+	return found{}, ckr.New(ckr.ArgumentsBad, "", e)
+}

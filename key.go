@@ -1,0 +1,353 @@
+package cryptoki
+
+import (
+	"context"
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"iter"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/session"
+	"github.com/go-cryptoki/cryptoki/token"
+)
+
+// WithPIN says whom Keys ask for a PIN. Without it they work on keys that need
+// none, and with PINs that URIs hold.
+func WithPIN(ask token.PINFunc) Option { return func(c *config) { c.ask = ask } }
+
+// WithPINCache lets Keys remember a PIN that the card has taken.
+func WithPINCache(p PINCache) Option { return func(c *config) { c.cache = p } }
+
+// WithPINFiles lets the pin-source of a URI name a file, whose first line is
+// the PIN. URIs must then come from those who may read any file.
+func WithPINFiles() Option { return func(c *config) { c.allow.files = true } }
+
+// WithPINCommands lets the pin-source of a URI name a program, after a |,
+// whose first line of output is the PIN. URIs must then come from those who
+// may run any program.
+func WithPINCommands() Option { return func(c *config) { c.allow.commands = true } }
+
+// ring returns the application that Keys work in; it begins with the first
+// one. Errors: ckr.CryptokiNotInitialized after Close.
+func (m *Module) ring() (*keyring, error) {
+	m.once.Do(func() {
+		m.keys = &keyring{
+			list: m.list.Application(), ask: m.config.ask, cache: m.config.cache, allow: m.config.allow,
+			members: make(map[identity]*member),
+		}
+	})
+	if m.keys == nil || m.keys.isClosed() {
+		return nil, ckr.Newf(ckr.CryptokiNotInitialized, "", "the module is closed")
+	}
+	return m.keys, nil
+}
+
+// search begins a look for what a URI names.
+func (m *Module) search(uri string) (*search, error) {
+	r, err := m.ring()
+	if err != nil {
+		return nil, err
+	}
+	return r.newSearch(uri)
+}
+
+// Key returns the private key that a PKCS #11 URI names (RFC 7512):
+//
+//	key, err := m.Key(ctx, "pkcs11:token=demo;object=signing")
+//
+// The key is a crypto.Signer, and by its type more; see session.Key. A URI of
+// type cert or public names the key that belongs to it. The Key lives until
+// the Module is closed: after a reset, or when its card was away and is back, it
+// finds its object again, and logs in again if the PINFunc or the cache give the
+// PIN. Keys work in an application of their own; their logins are no session's.
+//
+// The tokens that the URI fits are read, and where the key is private the user
+// is logged in. Errors: ckr.ArgumentsBad with an *AmbiguousError if several keys
+// fit, ckr.KeyHandleInvalid or ckr.TokenNotPresent with a *NotFoundError if none
+// does, ckr.ArgumentsBad with a *uri.Error, and those of a login.
+func (m *Module) Key(ctx context.Context, uri string) (session.Key, error) {
+	const op = "key"
+	q, err := m.search(uri)
+	if err != nil {
+		return nil, token.Wrap(op, err)
+	}
+	list, err := q.keys(ctx)
+	if err != nil {
+		return nil, token.Wrap(op, err)
+	}
+	f, err := q.only(list)
+	if err != nil {
+		return nil, token.Wrap(op, err)
+	}
+	key, err := q.key(ctx, f)
+	return key, token.Wrap(op, err)
+}
+
+// Keys goes over all private keys that a URI fits: with "pkcs11:" over all
+// there are. An error of one key comes with a nil key and does not end the
+// iteration; one that ends it is the last.
+func (m *Module) Keys(ctx context.Context, uri string) iter.Seq2[session.Key, error] {
+	const op = "keys"
+	return func(yield func(session.Key, error) bool) {
+		q, err := m.search(uri)
+		if err != nil {
+			yield(nil, token.Wrap(op, err))
+			return
+		}
+		list, err := q.keys(ctx)
+		if err != nil {
+			yield(nil, token.Wrap(op, err))
+			return
+		}
+		for _, f := range list {
+			key, err := q.key(ctx, f)
+			if !yield(key, token.Wrap(op, err)) {
+				return
+			}
+		}
+	}
+}
+
+// keys finds the private keys that the URI names, itself or by what belongs to
+// them.
+func (q *search) keys(ctx context.Context) ([]found, error) {
+	if q.u.Type == nil || *q.u.Type == "private" {
+		return q.all(ctx, object.ClassPrivateKey)
+	}
+	class := object.ClassPublicKey
+	switch *q.u.Type {
+	case "public":
+	case "cert":
+		class = object.ClassCertificate
+	default:
+		return nil, ckr.Newf(ckr.KeyTypeInconsistent, "", "a %s is no private key", *q.u.Type)
+	}
+	list, err := q.all(ctx, class)
+	if err != nil {
+		return nil, err
+	}
+	var keys []found
+	for _, f := range list {
+		key, ok, err := q.partner(ctx, f, object.ClassPrivateKey)
+		if err != nil {
+			return nil, err
+		}
+		if ok && !contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
+}
+
+func contains(list []found, f found) bool {
+	for _, x := range list {
+		if x.m == f.m && x.uid == f.uid {
+			return true
+		}
+	}
+	return false
+}
+
+// partner finds the object of a class that belongs to another one on the same
+// token: with the same public key, else with the same id.
+func (q *search) partner(ctx context.Context, f found, class object.Class) (found, bool, error) {
+	list, err := q.on(ctx, f.m, class == object.ClassPrivateKey, object.AttrClass.Is(class))
+	if err != nil {
+		return found{}, false, err
+	}
+	mine, err := f.s.PublicKey(ctx, f.o)
+	if err == nil {
+		for _, other := range list {
+			if theirs, err := other.s.PublicKey(ctx, other.o); err == nil && sameKey(mine, theirs) {
+				return other, true, nil
+			}
+		}
+	}
+	id, err := object.Get(ctx, f.o, object.AttrID)
+	if err != nil || len(id) == 0 {
+		return found{}, false, nil
+	}
+	for _, other := range list {
+		theirs, err := other.s.PublicKey(ctx, other.o)
+		if oid, e := object.Get(ctx, other.o, object.AttrID); e == nil && string(oid) == string(id) && (mine == nil || err != nil || sameKey(mine, theirs)) {
+			return other, true, nil
+		}
+	}
+	return found{}, false, nil
+}
+
+func sameKey(a, b crypto.PublicKey) bool {
+	x, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && x.Equal(b)
+}
+
+// key makes a Key of a private key that was found.
+func (q *search) key(ctx context.Context, f found) (session.Key, error) {
+	pub, err := f.s.PublicKey(ctx, f.o)
+	if err != nil {
+		return nil, err
+	}
+	return session.NewKey(ctx, pub, f.m.reopen(f.uid, q.ask), session.WithConsent(f.m.consent(q.ask)))
+}
+
+// Certificate returns the certificate that a URI names. It needs no login.
+// Errors: as of Key; ckr.DeviceError if what the card holds is none.
+func (m *Module) Certificate(ctx context.Context, uri string) (*x509.Certificate, error) {
+	const op = "certificate"
+	q, err := m.search(uri)
+	if err != nil {
+		return nil, token.Wrap(op, err)
+	}
+	f, err := q.certificate(ctx)
+	if err != nil {
+		return nil, token.Wrap(op, err)
+	}
+	cert, err := f.certificate(ctx)
+	return cert, token.Wrap(op, err)
+}
+
+// CertificateChain returns the certificate that a URI names and those above it
+// that the same token holds, up to a root if it is there.
+func (m *Module) CertificateChain(ctx context.Context, uri string) ([]*x509.Certificate, error) {
+	const op = "certificate chain"
+	q, err := m.search(uri)
+	if err != nil {
+		return nil, token.Wrap(op, err)
+	}
+	f, err := q.certificate(ctx)
+	if err != nil {
+		return nil, token.Wrap(op, err)
+	}
+	chain, err := q.chain(ctx, f)
+	return chain, token.Wrap(op, err)
+}
+
+// TLSCertificate returns what crypto/tls needs of the certificate that a URI
+// names: the certificate, those above it on the same token, and its private
+// key, which stays on the card. A URI of type private names the certificate
+// that belongs to the key.
+func (m *Module) TLSCertificate(ctx context.Context, uri string) (tls.Certificate, error) {
+	const op = "TLS certificate"
+	q, err := m.search(uri)
+	if err != nil {
+		return tls.Certificate{}, token.Wrap(op, err)
+	}
+	c, err := q.tls(ctx)
+	return c, token.Wrap(op, err)
+}
+
+func (q *search) tls(ctx context.Context) (c tls.Certificate, err error) {
+	f, err := q.certificate(ctx)
+	if err != nil {
+		return c, err
+	}
+	chain, err := q.chain(ctx, f)
+	if err != nil {
+		return c, err
+	}
+	priv, ok, err := q.partner(ctx, f, object.ClassPrivateKey)
+	switch {
+	case err != nil:
+		return c, err
+	case !ok:
+		return c, ckr.Newf(ckr.KeyHandleInvalid, "", "no private key on %v belongs to %s", f.m.id, f.uri)
+	}
+	key, err := q.key(ctx, priv)
+	if err != nil {
+		return c, err
+	}
+	for _, cert := range chain {
+		c.Certificate = append(c.Certificate, cert.Raw)
+	}
+	c.PrivateKey, c.Leaf = key, chain[0]
+	return c, nil
+}
+
+// certificate finds the one certificate that the URI names, itself or by the
+// key that it belongs to.
+func (q *search) certificate(ctx context.Context) (found, error) {
+	if q.u.Type == nil || *q.u.Type == "cert" {
+		list, err := q.all(ctx, object.ClassCertificate)
+		if err != nil {
+			return found{}, err
+		}
+		return q.only(list)
+	}
+	list, err := q.keysOrPublic(ctx)
+	if err != nil {
+		return found{}, err
+	}
+	f, err := q.only(list)
+	if err != nil {
+		return found{}, err
+	}
+	cert, ok, err := q.partner(ctx, f, object.ClassCertificate)
+	if err == nil && !ok {
+		err = ckr.Newf(ckr.ObjectHandleInvalid, "", "no certificate on %v belongs to %s", f.m.id, f.uri)
+	}
+	return cert, err
+}
+
+func (q *search) keysOrPublic(ctx context.Context) ([]found, error) {
+	switch *q.u.Type {
+	case "private":
+		return q.all(ctx, object.ClassPrivateKey)
+	case "public":
+		return q.all(ctx, object.ClassPublicKey)
+	}
+	return nil, ckr.Newf(ckr.ArgumentsBad, "", "a %s has no certificate", *q.u.Type)
+}
+
+func (f found) certificate(ctx context.Context) (*x509.Certificate, error) {
+	der, err := object.Get(ctx, f.o, object.AttrValue)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, ckr.New(ckr.DeviceError, f.uri, err)
+	}
+	return cert, nil
+}
+
+// maxChain bounds the length of a chain.
+const maxChain = 10
+
+// chain returns a certificate and its issuers on the same token.
+func (q *search) chain(ctx context.Context, f found) ([]*x509.Certificate, error) {
+	leaf, err := f.certificate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := q.on(ctx, f.m, false, object.AttrClass.Is(object.ClassCertificate))
+	if err != nil {
+		return nil, err
+	}
+	var others []*x509.Certificate
+	for _, o := range list {
+		if cert, err := o.certificate(ctx); err == nil {
+			others = append(others, cert)
+		}
+	}
+	chain := []*x509.Certificate{leaf}
+	for len(chain) < maxChain {
+		last := chain[len(chain)-1]
+		next := issuerOf(last, others)
+		if next == nil || next.Equal(last) {
+			break
+		}
+		chain = append(chain, next)
+	}
+	return chain, nil
+}
+
+func issuerOf(c *x509.Certificate, others []*x509.Certificate) *x509.Certificate {
+	for _, o := range others {
+		if string(o.RawSubject) == string(c.RawIssuer) && c.CheckSignatureFrom(o) == nil {
+			return o
+		}
+	}
+	return nil
+}

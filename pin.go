@@ -1,0 +1,200 @@
+package cryptoki
+
+import (
+	"bytes"
+	"context"
+	"crypto/subtle"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/uri"
+)
+
+// PINCache says how long Keys remember a PIN that the card has taken. The
+// memory is cleared then, and when the Module is closed.
+type PINCache struct {
+	mode cacheMode
+	life time.Duration
+}
+
+type cacheMode uint8
+
+const (
+	cacheNever cacheMode = iota
+	cacheOperation
+	cacheFor
+	cacheLogin
+)
+
+// CacheNever asks for the PIN at each login and at each consent. It is what
+// Keys do unless told otherwise.
+func CacheNever() PINCache { return PINCache{} }
+
+// CacheOneOperation asks once where one operation needs both a login and a
+// consent.
+func CacheOneOperation() PINCache { return PINCache{mode: cacheOperation} }
+
+// CacheFor remembers the PIN for a time after it was typed.
+func CacheFor(d time.Duration) PINCache { return PINCache{mode: cacheFor, life: d} }
+
+// CacheUntilLogout remembers the PIN until the Module is closed or the card
+// refuses it, so that a login that a reset ended is renewed without a person.
+func CacheUntilLogout() PINCache { return PINCache{mode: cacheLogin} }
+
+// holder keeps the PIN of one token, as the cache allows, and the one that was
+// refused, which is not sent again.
+type holder struct {
+	cache PINCache
+
+	mu      sync.Mutex
+	pin     token.PIN
+	timer   *time.Timer
+	refused token.PIN
+}
+
+// take returns a copy of the remembered PIN.
+func (h *holder) take() (token.PIN, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.pin.IsZero() {
+		return token.PIN{}, false
+	}
+	p := token.NewPIN(h.pin.Reveal())
+	if h.cache.mode == cacheOperation {
+		h.forget()
+	}
+	return p, true
+}
+
+// accepted notes that the card took the PIN.
+func (h *holder) accepted(p token.PIN) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refused.Clear()
+	h.refused = token.PIN{}
+	if h.cache.mode == cacheNever || p.IsPad() {
+		return
+	}
+	h.forget()
+	h.pin = token.NewPIN(p.Reveal())
+	if h.cache.mode == cacheFor {
+		h.timer = time.AfterFunc(h.cache.life, h.clear)
+	}
+}
+
+// rejected notes that the card refused the PIN.
+func (h *holder) rejected(p token.PIN) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.forget()
+	if p.IsPad() {
+		return
+	}
+	h.refused.Clear()
+	h.refused = token.NewPIN(p.Reveal())
+}
+
+// wasRejected reports whether the card refused this PIN last time.
+func (h *holder) wasRejected(p token.PIN) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.refused.IsZero() && !p.IsPad() && subtle.ConstantTimeCompare(h.refused.Reveal(), p.Reveal()) == 1
+}
+
+// operationOver drops what is remembered for one operation only.
+func (h *holder) operationOver() {
+	if h.cache.mode == cacheOperation {
+		h.clear()
+	}
+}
+
+func (h *holder) clear() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.forget()
+}
+
+func (h *holder) forget() {
+	if h.timer != nil {
+		h.timer.Stop()
+		h.timer = nil
+	}
+	h.pin.Clear()
+	h.pin = token.PIN{}
+}
+
+// sources says which PIN sources of URIs are followed.
+type sources struct{ files, commands bool }
+
+// maxPIN bounds what is read from a PIN source, in bytes.
+const maxPIN = 1 << 10
+
+// pinOf returns how a URI says to get the PIN; nil if it does not. Errors:
+// ckr.ArgumentsBad for a source that is not allowed.
+func (s sources) pinOf(u *uri.URI) (token.PINFunc, error) {
+	switch {
+	case u.PINValue != nil:
+		return token.StaticPIN([]byte(*u.PINValue)), nil
+	case u.PINSource == nil:
+		return nil, nil
+	}
+	source := *u.PINSource
+	if command, ok := strings.CutPrefix(source, "|"); ok {
+		if !s.commands {
+			return nil, ckr.Newf(ckr.ArgumentsBad, "pin-source", "commands are not allowed; see WithPINCommands")
+		}
+		return func(ctx context.Context, _ token.PINRequest) (token.PIN, error) { return pinFromCommand(ctx, command) }, nil
+	}
+	if !s.files {
+		return nil, ckr.Newf(ckr.ArgumentsBad, "pin-source", "files are not allowed; see WithPINFiles")
+	}
+	path := strings.TrimPrefix(strings.TrimPrefix(source, "file:"), "//")
+	if !strings.HasPrefix(path, "/") && !isDrivePath(path) {
+		return nil, ckr.Newf(ckr.ArgumentsBad, "pin-source", "the file's name is not absolute")
+	}
+	return func(context.Context, token.PINRequest) (token.PIN, error) { return pinFromFile(path) }, nil
+}
+
+// isDrivePath reports whether a path is absolute as Windows has it.
+func isDrivePath(p string) bool {
+	return len(p) >= 3 && p[1] == ':' && (p[2] == '\\' || p[2] == '/')
+}
+
+func pinFromFile(path string) (token.PIN, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return token.PIN{}, ckr.New(ckr.FunctionFailed, "pin-source", err)
+	}
+	defer f.Close()
+	return pinFromReader(f)
+}
+
+func pinFromCommand(ctx context.Context, command string) (token.PIN, error) {
+	words := strings.Fields(command)
+	if len(words) == 0 {
+		return token.PIN{}, ckr.Newf(ckr.ArgumentsBad, "pin-source", "no command given")
+	}
+	out, err := exec.CommandContext(ctx, words[0], words[1:]...).Output()
+	defer clear(out)
+	if err != nil {
+		return token.PIN{}, ckr.New(ckr.FunctionFailed, "pin-source", err)
+	}
+	return pinFromReader(bytes.NewReader(out))
+}
+
+// pinFromReader takes the first line.
+func pinFromReader(r io.Reader) (token.PIN, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxPIN))
+	defer clear(b)
+	if err != nil {
+		return token.PIN{}, ckr.New(ckr.FunctionFailed, "pin-source", err)
+	}
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	return token.NewPIN(bytes.TrimRight(line, "\r")), nil
+}
