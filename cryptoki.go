@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/pcsc"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
@@ -52,10 +51,6 @@ func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l }
 
 // Drivers returns the drivers for all card families that the library knows.
 func Drivers() []token.Driver { return []token.Driver{pkcs15.Driver()} }
-
-// machine is the readers of the machine, one Provider for all that open them,
-// so that they share connections and what is known of the cards.
-var machine = sync.OnceValues(func() (apdu.Provider, error) { return pcsc.Open() })
 
 // Open begins a PKCS #11 application (C_Initialize, PKCS #11 v3.2 §5.4.1). No
 // reader is reached yet. Errors: ckr.GeneralError if no provider is given and

@@ -1,0 +1,5 @@
+//go:build !windows && !darwin && !pcsclite
+
+package pcsc
+
+func defaultService() (service, error) { return daemon{}, nil }
