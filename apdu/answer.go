@@ -16,10 +16,12 @@ const (
 // An answer is what has come so far of the response to one command.
 type answer struct {
 	tx        *Tx
-	want      int  // bytes, if not all
-	all       bool // want is only a bound
-	corrected bool // Le has been, after 6Cxx
-	parts     [][]byte
+	want      int      // bytes, if not all
+	all       bool     // want is only a bound
+	corrected bool     // Le has been, after 6Cxx
+	first     []byte   // the first part, nearly always the only one
+	parts     [][]byte // those after it
+	added     bool
 	total     int
 	short     bool // less came than was announced
 }
@@ -96,12 +98,17 @@ func (a *answer) fetch(ctx context.Context, of wire, sw Status) (Status, error) 
 }
 
 func (a *answer) add(data []byte) {
-	a.parts = append(a.parts, data)
+	if a.added {
+		a.parts = append(a.parts, data)
+	} else {
+		a.first, a.added = data, true
+	}
 	a.total += len(data)
 }
 
 // drop clears what nobody gets.
 func (a *answer) drop() {
+	clear(a.first)
 	for _, p := range a.parts {
 		clear(p)
 	}
@@ -122,10 +129,10 @@ func (a *answer) result(sw Status) ([]byte, error) {
 }
 
 func (a *answer) join() []byte {
-	if len(a.parts) == 1 {
-		return a.parts[0]
+	if len(a.parts) == 0 {
+		return a.first
 	}
-	whole := make([]byte, 0, a.total)
+	whole := append(make([]byte, 0, a.total), a.first...)
 	for _, p := range a.parts {
 		whole = append(whole, p...)
 	}

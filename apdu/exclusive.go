@@ -25,6 +25,7 @@ type unit struct {
 	// which a command may be repeated.
 	wasReset, repairable bool
 	ended                atomic.Bool
+	outer                Tx // of the caller who began the unit
 }
 
 // Tx is the right to send commands within one unit. It is used by one goroutine
@@ -41,7 +42,7 @@ type unitKey struct{ c *Conn }
 // Exclusive runs f as one unit: in one transaction, in which nobody else sends
 // anything, with the application aid selected. A nil aid selects nothing. The
 // application is not selected again if it still is since an earlier unit; see
-// [Tx.Selected].
+// [Tx.Selected]. The bytes of aid are not changed until the unit has ended.
 //
 // Within f, a call of Exclusive with the context that f was given joins the
 // unit. If it names another application, that one is selected for its time, and
@@ -65,7 +66,8 @@ func (c *Conn) Exclusive(ctx context.Context, aid []byte, f func(ctx context.Con
 		return err
 	}
 	defer u.leave(ctx)
-	tx := &Tx{u: u, aid: bytes.Clone(aid)}
+	tx := &u.outer
+	tx.u, tx.aid = u, aid
 	if err := tx.selectApplication(ctx); err != nil {
 		return err
 	}

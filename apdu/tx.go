@@ -54,7 +54,7 @@ func (t *Tx) selectApplication(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("SELECT %X: %w", t.aid, err)
 	}
-	c.selected, c.fci = t.aid, fci
+	c.selected, c.fci = bytes.Clone(t.aid), fci
 	t.fci, t.now = fci, true
 	return nil
 }

@@ -11,6 +11,7 @@ type Card struct {
 	persona Persona
 	store   Store // nil: the state lives in memory only
 	broken  bool  // the Store could neither keep nor give back the state
+	running command
 
 	// The lasting state.
 	lifeCycle byte

@@ -30,7 +30,9 @@ func (c *Card) Process(raw []byte) []byte {
 		c.forget(0)
 		return answer(nil, sw)
 	}
-	data, sw := c.execute(&m)
+	c.running = m // here, so that it takes no memory of its own
+	data, sw := c.execute(&c.running)
+	c.running = command{}
 	if c.failed() || c.commit() != nil {
 		data, sw = nil, swMemory
 	}
