@@ -599,7 +599,48 @@ func TestSignerOptionsAreChecked(t *testing.T) {
 			decrypts(t, key.(crypto.Decrypter), pub)
 		}
 	}
-	_ = elliptic.P256
+}
+
+// What the way to the card costs is counted, for time cannot be.
+func TestSignatureCostsFewAllocations(t *testing.T) {
+	card := newCard(t, "demo", func(s *session.Session) { makeKey(t, s, "ec", 1, object.AttrECParams.Is(oidP256)) })
+	m := openModule(t, virtual.Single(card), cryptoki.WithPIN(token.StaticPIN([]byte(testPIN))))
+	key, err := m.Key(t.Context(), "pkcs11:object=ec")
+	if err != nil {
+		t.Fatal(err)
+	}
+	std, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := sha256.Sum256(nil)
+	count := func(k crypto.Signer) float64 {
+		return testing.AllocsPerRun(200, func() {
+			if _, err := k.Sign(rand.Reader, digest[:], crypto.SHA256); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	before := card.Exchanges()
+	ours, theirs := count(key), count(std)
+	if !raceEnabled && ours > theirs+12 {
+		t.Errorf("%v allocations, crypto/ecdsa has %v", ours, theirs)
+	}
+	if n := card.Exchanges() - before; n > 2*201+1 {
+		t.Errorf("%d exchanges for 201 signatures", n)
+	}
+}
+
+// A mechanism that the key lacks is refused before anything is sent, with
+// what there is.
+func TestMechanismThatTheCardLacksIsRefusedWithWhatItHas(t *testing.T) {
+	newCard(t, "demo", func(s *session.Session) {
+		priv := makeKey(t, s, "ec", 1, object.AttrECParams.Is(oidP256))
+		_, err := s.Sign(t.Context(), mechanism.RSAPKCS{Hash: crypto.SHA256}, priv, []byte("x"))
+		if ckr.Of(err) != ckr.KeyTypeInconsistent || !strings.Contains(err.Error(), "CKM_ECDSA_SHA256") {
+			t.Error(err)
+		}
+	})
 }
 
 func decrypts(t *testing.T, key crypto.Decrypter, pub *rsa.PublicKey) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"slices"
+	"strings"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
@@ -94,10 +95,11 @@ func (s *Seat) fits(e *entry, all object.Template, p Purpose, m mechanism.Type) 
 	can := s.mechanisms(e, all)
 	info, ok := can[m]
 	if !ok || info.Flags&p.Flag == 0 {
+		code := ckr.MechanismInvalid
 		if general, known := s.t.Mechanisms()[m]; known && general.Flags&p.Flag != 0 {
-			return ckr.Newf(ckr.KeyTypeInconsistent, "", "%v does not go with this key", m)
+			code = ckr.KeyTypeInconsistent
 		}
-		return ckr.Newf(ckr.MechanismInvalid, "", "%v is not supported", m)
+		return ckr.Newf(code, "", "%v is not what this key can do: %s", m, listed(can, p.Flag))
 	}
 	if may, _ := object.In(all, p.Attr); !may {
 		return ckr.Newf(ckr.KeyFunctionNotPermitted, "", "%v is false", p.Attr.Type)
@@ -106,6 +108,21 @@ func (s *Seat) fits(e *entry, all object.Template, p Purpose, m mechanism.Type) 
 		return ckr.Newf(ckr.MechanismInvalid, "", "%v is not among the key's allowed mechanisms", m)
 	}
 	return nil
+}
+
+// listed names the mechanisms of a purpose.
+func listed(can map[mechanism.Type]mechanism.Info, f mechanism.Flags) string {
+	var names []string
+	for m, info := range can {
+		if info.Flags&f != 0 {
+			names = append(names, m.String())
+		}
+	}
+	if len(names) == 0 {
+		return "nothing of the kind"
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
 }
 
 func (s *Seat) mechanisms(e *entry, all object.Template) map[mechanism.Type]mechanism.Info {
