@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -223,13 +224,14 @@ func find(t testing.TB, s *session.Session, match ...object.Attribute) []*object
 	return found
 }
 
-// labels returns the labels of the objects that a session finds.
+// labels returns the labels of the objects that a session finds, sorted.
 func labels(t testing.TB, s *session.Session, match ...object.Attribute) []string {
 	t.Helper()
 	var all []string
 	for _, o := range find(t, s, match...) {
 		all = append(all, must(object.Get(t.Context(), o, object.AttrLabel))(t))
 	}
+	slices.Sort(all)
 	return all
 }
 

@@ -17,7 +17,10 @@ func Wrap(op string, err error) error {
 	}
 	var e *ckr.Error
 	if errors.As(err, &e) {
-		if e.Op == "" && err == error(e) {
+		switch top := err == error(e); {
+		case top && e.Op == op:
+			return e
+		case top && e.Op == "":
 			return &ckr.Error{Code: e.Code, Op: op, Tries: e.Tries, Err: e.Err}
 		}
 		return &ckr.Error{Code: e.Code, Op: op, Tries: e.Tries, Err: err}
