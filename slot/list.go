@@ -18,9 +18,12 @@ type List struct {
 	drivers []token.Driver
 	opts    []apdu.Option
 
-	mu     sync.Mutex
-	closed bool
-	tokens map[*token.Card]*token.Token
+	open context.Context // until Close
+	end  context.CancelFunc
+
+	mu       sync.Mutex
+	tokens   map[*token.Card]*token.Token
+	arrivals arrivals
 }
 
 // NewList returns the view of a new application of p. The drivers are asked in
@@ -28,6 +31,7 @@ type List struct {
 // Provider that meets a card decide.
 func NewList(p apdu.Provider, drivers []token.Driver, opts ...apdu.Option) *List {
 	l := &List{hub: hubOf(p), drivers: drivers, opts: opts, tokens: make(map[*token.Card]*token.Token)}
+	l.open, l.end = context.WithCancel(context.Background())
 	l.hub.join()
 	return l
 }
@@ -38,28 +42,44 @@ func (l *List) Application() *List { return NewList(l.hub.provider, l.drivers, l
 
 // Slots lists the slots (C_GetSlotList), those with a token only if present
 // is true. Cards that are new are read. A card that no driver knows is shown
-// in the full list, and so is one that failed; Slot.Token says why. Errors:
-// ckr.CryptokiNotInitialized after Close, ckr.DeviceError without the smart
-// card service, ckr.FunctionCanceled.
+// in the full list, and so is one that failed, or that has not answered for ten
+// seconds; Slot.Token says why. Errors: ckr.CryptokiNotInitialized after Close,
+// ckr.DeviceError without the smart card service, ckr.FunctionCanceled.
 func (l *List) Slots(ctx context.Context, present bool) ([]*Slot, error) {
+	all, err := l.slots(ctx, func(string) bool { return true })
+	if err != nil || !present {
+		return all, err
+	}
+	var out []*Slot
+	for _, s := range all {
+		if s.card != nil {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// slots lists all slots, after waiting for the cards in the readers that the
+// caller cares for.
+func (l *List) slots(ctx context.Context, cares func(reader string) bool) ([]*Slot, error) {
 	const op = "slot list"
 	if l.isClosed() {
 		return nil, ckr.New(ckr.CryptokiNotInitialized, op, nil)
 	}
-	if err := l.hub.look(ctx, l.drivers, l.opts); err != nil {
+	if err := l.hub.look(ctx, l.drivers, l.opts, cares); err != nil {
 		return nil, token.Wrap(op, err)
 	}
 	h := l.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var out []*Slot
+	var now []apdu.Event
 	for _, name := range h.order {
-		for _, s := range l.slotsOf(h.readers[name]) {
-			if s.card != nil || !present {
-				out = append(out, s)
-			}
-		}
+		r := h.readers[name]
+		now = append(now, apdu.Event{Reader: name, Count: r.count})
+		out = append(out, l.slotsOf(r)...)
 	}
+	l.begin(now)
 	return out, nil
 }
 
@@ -73,7 +93,11 @@ func (l *List) slotsOf(r *reader) []*Slot {
 	}
 	first := l.hub.id(place{reader: r.name})
 	if len(r.cards) == 0 {
-		return []*Slot{{id: first, list: l, info: info, err: r.err}}
+		err := r.err
+		if r.probe != nil {
+			err = ckr.New(ckr.DeviceError, "", errProbing)
+		}
+		return []*Slot{{id: first, list: l, info: info, err: err}}
 	}
 	var out []*Slot
 	for i, c := range r.cards {
@@ -89,7 +113,8 @@ func (l *List) slotsOf(r *reader) []*Slot {
 // Slot returns the slot with an id. Errors: ckr.SlotIDInvalid, and those of
 // Slots.
 func (l *List) Slot(ctx context.Context, id ID) (*Slot, error) {
-	all, err := l.Slots(ctx, false)
+	reader := l.hub.readerOf(id)
+	all, err := l.slots(ctx, func(name string) bool { return name == reader || reader == "" })
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +130,7 @@ func (l *List) Slot(ctx context.Context, id ID) (*Slot, error) {
 func (l *List) token(c *token.Card) (*token.Token, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.isClosed() {
 		return nil, ckr.New(ckr.CryptokiNotInitialized, "token", nil)
 	}
 	t := l.tokens[c]
@@ -121,14 +146,10 @@ func (l *List) token(c *token.Card) (*token.Token, error) {
 	return t, nil
 }
 
-func (l *List) isClosed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.closed
-}
+func (l *List) isClosed() bool { return l.open.Err() != nil }
 
 // closeTime bounds how long Close waits for cards that do not answer.
-const closeTime = time.Second
+const closeTime = 900 * time.Millisecond
 
 // Close ends the application (C_Finalize): all its sessions and logins end.
 // With the last application of the Provider the connections are closed; the
@@ -136,24 +157,51 @@ const closeTime = time.Second
 // closed before.
 func (l *List) Close() error {
 	l.mu.Lock()
-	if l.closed {
+	if l.isClosed() {
 		l.mu.Unlock()
 		return ckr.New(ckr.CryptokiNotInitialized, "finalise", nil)
 	}
-	l.closed = true
+	l.end()
 	tokens := l.tokens
 	l.tokens = nil
 	l.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
-	var errs []error
+	err := closeTokens(ctx, tokens)
+	return errors.Join(err, closeConns(ctx, l.hub.leave()))
+}
+
+// closeTokens logs out of all tokens at once, so that a reader that hangs does
+// not keep the others logged in.
+func closeTokens(ctx context.Context, tokens map[*token.Card]*token.Token) error {
+	ended := make(chan error, len(tokens))
 	for _, t := range tokens {
-		if err := t.Close(ctx); err != nil && ckr.Of(err) != ckr.DeviceRemoved {
+		go func() { ended <- t.Close(ctx) }()
+	}
+	var errs []error
+	for range tokens {
+		if err := <-ended; err != nil && ckr.Of(err) != ckr.DeviceRemoved {
 			errs = append(errs, err)
 		}
 	}
-	for _, c := range l.hub.leave() {
-		errs = append(errs, c.Close())
+	return errors.Join(errs...)
+}
+
+// closeConns waits for the connections to close until ctx is done; what hangs
+// closes when it can.
+func closeConns(ctx context.Context, conns []*apdu.Conn) error {
+	ended := make(chan error, len(conns))
+	for _, c := range conns {
+		go func() { ended <- c.Close() }()
+	}
+	var errs []error
+	for range conns {
+		select {
+		case err := <-ended:
+			errs = append(errs, err)
+		case <-ctx.Done():
+			return errors.Join(append(errs, ckr.New(ckr.DeviceError, "finalise", ctx.Err()))...)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -166,16 +166,6 @@ func (d *Daemon) Run(t testing.TB) {
 		c.Close()
 		return true
 	})
-	for reader := range Readers {
-		Eventually(t, "vpcd to listen", func() bool {
-			c, err := net.Dial("tcp", d.Port(reader))
-			if err != nil {
-				return false
-			}
-			c.Close()
-			return true
-		})
-	}
 }
 
 // Kill kills the daemon, without a chance to clean up.
