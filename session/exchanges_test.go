@@ -18,7 +18,7 @@ import (
 // send: each may take half a second with a slow reader.
 func TestExchanges(t *testing.T) {
 	for name, make := range map[string]func(t *testing.T) (card *virtual.Card, pin string){
-		"card of ours":      cardOfOurs,
+		"card of ours":   cardOfOurs,
 		"card of OpenSC": cardOfOpenSC,
 	} {
 		t.Run(name, func(t *testing.T) {

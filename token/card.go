@@ -122,8 +122,14 @@ func (c *Card) unit(ctx context.Context, op string, f func(ctx context.Context) 
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, apdu.ErrRemoved) {
+	switch {
+	case errors.Is(err, apdu.ErrRemoved):
 		c.Gone()
+	case errors.Is(err, apdu.ErrReset):
+		c.mu.Lock()
+		c.dir.stale = true
+		c.logoutAll()
+		c.mu.Unlock()
 	}
 	return Wrap(op, err)
 }

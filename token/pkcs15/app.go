@@ -173,9 +173,14 @@ func putData(p2 byte, data []byte) apdu.Command {
 	return apdu.Command{INS: 0xDA, P1: 0x01, P2: p2, Data: data}
 }
 
-// synced notes the change counter after our own writes.
+// synced notes the change counter after our own writes. They are done, even if
+// the card does not tell it: then all is read again before it is used.
 func (a *app) synced(ctx context.Context) error {
 	counter, err := a.readCounter(ctx)
+	if refused(err) {
+		a.haveState = false
+		return nil
+	}
 	if err != nil {
 		return err
 	}

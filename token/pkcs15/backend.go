@@ -109,7 +109,7 @@ func (a *app) serial() string {
 // Changed compares the card's change counter with the one of our last look.
 func (b *backend) Changed(ctx context.Context) (bool, error) {
 	counter, err := b.app.readCounter(ctx)
-	return counter != b.app.counter, err
+	return counter != b.app.counter || !b.app.haveState, err
 }
 
 // HidesObjects tells whether a directory could not be read without the user.
