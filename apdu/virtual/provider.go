@@ -14,6 +14,7 @@ import (
 type Reader struct {
 	Name string
 	Card *Card
+	Pad  *PINPad // the reader's keys; nil if it has none
 }
 
 // Provider is a set of virtual readers. It implements apdu.Provider and is
@@ -31,6 +32,7 @@ type Provider struct {
 type slot struct {
 	provider *Provider
 	name     string
+	pad      *PINPad
 	card     *Card // nil: empty
 }
 
@@ -44,7 +46,7 @@ var (
 func NewProvider(readers ...Reader) *Provider {
 	p := &Provider{counts: make(map[string]uint64), changed: make(chan struct{})}
 	for _, r := range readers {
-		err := p.AddReader(r.Name)
+		err := p.add(r)
 		if err == nil && r.Card != nil {
 			err = p.Insert(r.Name, r.Card)
 		}
@@ -61,13 +63,15 @@ func Single(card *Card) *Provider {
 }
 
 // AddReader adds an empty reader.
-func (p *Provider) AddReader(name string) error {
+func (p *Provider) AddReader(name string) error { return p.add(Reader{Name: name}) }
+
+func (p *Provider) add(r Reader) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.slot(name) != nil {
-		return fmt.Errorf("virtual: reader %q: %w", name, errTaken)
+	if p.slot(r.Name) != nil {
+		return fmt.Errorf("virtual: reader %q: %w", r.Name, errTaken)
 	}
-	p.slots = append(p.slots, &slot{provider: p, name: name})
+	p.slots = append(p.slots, &slot{provider: p, name: r.Name, pad: r.Pad})
 	p.notify()
 	return nil
 }
@@ -164,6 +168,9 @@ func (p *Provider) Connect(ctx context.Context, reader string) (apdu.Transport, 
 	s, err := p.occupied(reader)
 	if err != nil {
 		return nil, err
+	}
+	if s.pad != nil {
+		return padTransport{newTransport(s)}, nil
 	}
 	return newTransport(s), nil
 }

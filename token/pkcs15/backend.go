@@ -69,6 +69,9 @@ func (b *backend) Info(ctx context.Context) (token.Info, error) {
 	if a.initialised() {
 		info.Flags |= token.FlagTokenInitialized
 	}
+	if a.hasPad(ctx) {
+		info.Flags |= token.FlagProtectedAuthPath
+	}
 	if a.info.flags.has(flagReadonly) {
 		info.Flags |= token.FlagWriteProtected
 	}

@@ -165,6 +165,9 @@ func (b *backend) Login(ctx context.Context, r token.Role, secret token.PIN) err
 	if err != nil {
 		return err
 	}
+	if secret.IsPad() {
+		return b.verifyOnPad(ctx, p)
+	}
 	block, err := p.block(secret.Reveal())
 	if err != nil {
 		return err
@@ -238,6 +241,12 @@ func (b *backend) ChangePIN(ctx context.Context, r token.Role, old, new token.PI
 	if err != nil {
 		return err
 	}
+	if old.IsPad() || new.IsPad() {
+		if old.IsPad() != new.IsPad() {
+			return ckr.Newf(ckr.ArgumentsBad, "", "old and new PIN are both entered on the reader, or neither")
+		}
+		return b.changeOnPad(ctx, p, true)
+	}
 	return b.setPIN(ctx, apdu.Command{INS: 0x24, P2: p.ref}, p, old.Reveal(), new.Reveal())
 }
 
@@ -281,7 +290,11 @@ func (b *backend) InitPIN(ctx context.Context, secret token.PIN) error {
 		return err
 	}
 	a := b.app
-	err = b.setPIN(ctx, apdu.Command{INS: 0x24, P2: p.ref}, p, secret.Reveal())
+	if secret.IsPad() {
+		err = b.changeOnPad(ctx, p, false)
+	} else {
+		err = b.setPIN(ctx, apdu.Command{INS: 0x24, P2: p.ref}, p, secret.Reveal())
+	}
 	if ckr.Of(err) == ckr.PINLenRange || ckr.Of(err) == ckr.PINIncorrect || ckr.Of(err) == ckr.PINLocked {
 		return ckr.Newf(ckr.FunctionNotSupported, "", "the user's PIN of this card is set with its PUK only: %w", err)
 	}
