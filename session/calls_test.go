@@ -2,7 +2,9 @@ package session_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
+	"math/big"
 	"reflect"
 	"testing"
 
@@ -56,6 +58,9 @@ func calls(ctx context.Context, s *session.Session, o, pub, priv *object.Object)
 		"SetPIN":     func() error { return s.SetPIN(ctx, pin(userPIN), pin("111111")) },
 		"Sign":       func() error { return second(s.Sign(ctx, mechanism.ECDSA{}, priv, digest)) },
 		"Size":       func() error { return second(s.Size(ctx, o)) },
+		"StoreCertificate": func() error {
+			return second(s.StoreCertificate(ctx, &x509.Certificate{Raw: []byte{0x30, 0}, RawSubject: []byte{0x30, 0}, SerialNumber: big.NewInt(1)}))
+		},
 		"UnblockPIN": func() error { return s.UnblockPIN(ctx, pin("12345678"), pin("111111")) },
 		"Verify": func() error {
 			return s.Verify(ctx, mechanism.ECDSA{}, pub, digest, make([]byte, 64))

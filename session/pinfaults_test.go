@@ -3,6 +3,7 @@ package session_test
 import (
 	"bytes"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
@@ -231,4 +232,40 @@ func TestDestroyThatFailsKeepsTheHandle(t *testing.T) {
 		}
 		noError(t, s.Destroy(ctx, o))
 	}
+}
+
+// TestSessionsWaitForInitToken opens a session while the token is made anew:
+// it is one with the new token, or none.
+func TestSessionsWaitForInitToken(t *testing.T) {
+	ctx := t.Context()
+	opened := make(chan error, 1)
+	var other *rig
+	var once sync.Once
+	tooEarly := false
+	r := newRig(t, virtual.Faults(func(_ int, command []byte) virtual.Fault {
+		if other == nil {
+			return virtual.Fault{}
+		}
+		once.Do(func() {
+			go func() {
+				_, err := session.Open(ctx, other.token)
+				opened <- err
+			}()
+		})
+		if command[1] == 0x44 && len(opened) > 0 { // ACTIVATE, the last step
+			tooEarly = true
+		}
+		return virtual.Fault{}
+	}))
+	noError(t, r.open(true).Close())
+	other = r.application()
+	noError(t, r.token.Initialize(ctx, pin(soPIN), "new"))
+	if tooEarly {
+		t.Error("a session was opened with a token that was being made")
+	}
+	noError(t, <-opened)
+	if label := must(other.token.Info(ctx))(t).Label; label != "new" {
+		t.Errorf("the session is with %q", label)
+	}
+	isCode(t, r.token.Initialize(ctx, pin(soPIN), "newer"), ckr.SessionExists)
 }

@@ -28,6 +28,7 @@ type Card struct {
 	verified [2]trust // what the card holds verified
 	owed     [2]bool  // a Logout that could not be sent yet
 	info     *Info    // as read last
+	making   bool     // Initialize is under way: no session is opened
 	dir      directory
 
 	// protected is the write protection that info tells of. It is read under

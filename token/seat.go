@@ -20,29 +20,45 @@ type Seat struct {
 // ckr.TokenNotInitialized, ckr.DeviceRemoved.
 func (t *Token) Seat(ctx context.Context, rw bool) (*Seat, error) {
 	const op = "open session"
-	info, err := t.card.cachedInfo(ctx)
-	if err != nil {
-		return nil, Wrap(op, err)
+	for {
+		info, err := t.card.cachedInfo(ctx)
+		if err != nil {
+			return nil, Wrap(op, err)
+		}
+		switch {
+		case !info.Flags.Has(FlagTokenInitialized):
+			return nil, ckr.New(ckr.TokenNotInitialized, op, nil)
+		case rw && info.Flags.Has(FlagWriteProtected):
+			return nil, ckr.New(ckr.TokenWriteProtected, op, nil)
+		}
+		s, err := t.sit(rw)
+		if err != nil {
+			return nil, Wrap(op, err)
+		}
+		if s != nil {
+			return s, nil
+		}
 	}
-	switch {
-	case !info.Flags.Has(FlagTokenInitialized):
-		return nil, ckr.New(ckr.TokenNotInitialized, op, nil)
-	case rw && info.Flags.Has(FlagWriteProtected):
-		return nil, ckr.New(ckr.TokenWriteProtected, op, nil)
-	}
-	s := &Seat{t: t, rw: rw}
+}
+
+// sit takes the seat; it returns nil if the token is being made anew, so that
+// its description is not to be believed.
+func (t *Token) sit(rw bool) (*Seat, error) {
 	t.card.mu.Lock()
 	defer t.card.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case t.ended:
-		return nil, ckr.New(ckr.CryptokiNotInitialized, op, nil)
+		return nil, ckr.New(ckr.CryptokiNotInitialized, "", nil)
 	case t.card.removed:
-		return nil, ckr.New(ckr.DeviceRemoved, op, apdu.ErrRemoved)
+		return nil, ckr.New(ckr.DeviceRemoved, "", apdu.ErrRemoved)
+	case t.card.making:
+		return nil, nil
 	case !rw && t.login == SO:
-		return nil, ckr.New(ckr.SessionReadWriteSOExists, op, nil)
+		return nil, ckr.New(ckr.SessionReadWriteSOExists, "", nil)
 	}
+	s := &Seat{t: t, rw: rw}
 	t.seats[s] = struct{}{}
 	return s, nil
 }

@@ -136,15 +136,13 @@ func (t *Token) Initialize(ctx context.Context, so PIN, label string) error {
 		if err := check("", so, info.MinSOPIN, info.MaxSOPIN, false); err != nil {
 			return err
 		}
-		c.mu.Lock()
-		busy := c.sessions()
-		c.mu.Unlock()
-		if busy > 0 {
-			return ckr.Newf(ckr.SessionExists, "", "%d open", busy)
+		if err := c.beginMaking(); err != nil {
+			return err
 		}
 		err = maker.Initialize(ctx, so, label)
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		c.making = false
 		c.forget(SO)
 		c.forget(User)
 		c.replace(nil, false)
@@ -152,6 +150,18 @@ func (t *Token) Initialize(ctx context.Context, so PIN, label string) error {
 		c.info = nil
 		return err
 	})
+}
+
+// beginMaking keeps sessions from being opened, if none is. The caller ends it
+// within the same unit, for which those who open one wait.
+func (c *Card) beginMaking() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if busy := c.sessions(); busy > 0 {
+		return ckr.Newf(ckr.SessionExists, "", "%d open", busy)
+	}
+	c.making, c.info = true, nil
+	return nil
 }
 
 // loggedIn is the application's login.
