@@ -84,7 +84,7 @@ func given(hashes ...crypto.Hash) []crypto.Hash {
 func problemOf(m Mechanism) string {
 	switch m := m.(type) {
 	case RSAPKCS:
-		return when(m.Hash != 0 && !usable(m.Hash), "unknown hash function")
+		return first(when(m.Hash != 0 && !usable(m.Hash), "unknown hash function"), when(m.SessionKeyLen < 0, "negative length"))
 	case RSAPSS:
 		return pssProblem(m)
 	case RSAOAEP:

@@ -13,9 +13,15 @@ const NoSalt = -1
 // CKM_SHA256_RSA_PKCS and the like, and its input is the message. If Digested
 // is set, the input is the digest under Hash already, which becomes a
 // DigestInfo; the type is CKM_RSA_PKCS again, for that is what a token sees.
+//
+// For decryption, SessionKeyLen is the length in bytes that the content must
+// have, if it is not 0: then a wrong padding, or another length, gives a random
+// key of that length instead of an error, and takes the same time, as RFC 5246
+// §7.4.7.1 has it against Bleichenbacher's attack.
 type RSAPKCS struct {
-	Hash     crypto.Hash
-	Digested bool
+	Hash          crypto.Hash
+	Digested      bool
+	SessionKeyLen int
 }
 
 // Type is CKM_RSA_PKCS or the type with the hash.

@@ -283,6 +283,9 @@ func hashOf(digest []byte, opts crypto.SignerOpts) (crypto.Hash, error) {
 		return 0, ckr.Newf(ckr.ArgumentsBad, "sign", "no options given")
 	}
 	h := opts.HashFunc()
+	if h != 0 && !h.Available() {
+		return 0, ckr.Newf(ckr.MechanismParamInvalid, "sign", "the hash function %v is not linked in", h)
+	}
 	if h != 0 && len(digest) != h.Size() {
 		return 0, ckr.Newf(ckr.DataLenRange, "sign", "a digest of %v has %d bytes, not %d", h, h.Size(), len(digest))
 	}

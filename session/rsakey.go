@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/rsapad"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 )
 
@@ -73,34 +72,28 @@ func (k *rsaKey) signMechanism(digest []byte, opts crypto.SignerOpts) (mechanism
 // SessionKeyLen the result for a wrong padding is a random key, and takes the
 // same time.
 func (k *rsaKey) Decrypt(_ io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) ([]byte, error) {
-	m, sessionKey, err := decryptMechanism(opts)
+	m, err := decryptMechanism(opts)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := k.decrypt(k.ctx, m, ciphertext)
-	if err != nil || sessionKey == 0 {
-		return plain, err
-	}
-	defer clear(plain)
-	return rsapad.SessionKey(plain, sessionKey)
+	return k.decrypt(k.ctx, m, ciphertext)
 }
 
-// decryptMechanism translates the options of crypto/rsa. A session key is
-// unpadded here, so that what comes from the card tells nothing.
-func decryptMechanism(opts crypto.DecrypterOpts) (m mechanism.Mechanism, sessionKey int, err error) {
+// decryptMechanism translates the options of crypto/rsa.
+func decryptMechanism(opts crypto.DecrypterOpts) (mechanism.Mechanism, error) {
 	switch o := opts.(type) {
 	case nil:
-		return mechanism.RSAPKCS{}, 0, nil
+		return mechanism.RSAPKCS{}, nil
 	case *rsa.PKCS1v15DecryptOptions:
-		if o != nil && o.SessionKeyLen > 0 {
-			return mechanism.RSAX509{}, o.SessionKeyLen, nil
+		if o == nil {
+			return mechanism.RSAPKCS{}, nil
 		}
-		return mechanism.RSAPKCS{}, 0, nil
+		return mechanism.RSAPKCS{SessionKeyLen: o.SessionKeyLen}, nil
 	case *rsa.OAEPOptions:
 		if o == nil {
-			return nil, 0, ckr.Newf(ckr.ArgumentsBad, "decrypt", "no options given")
+			return nil, ckr.Newf(ckr.ArgumentsBad, "decrypt", "no options given")
 		}
-		return mechanism.RSAOAEP{Hash: o.Hash, MGF: o.MGFHash, Label: o.Label}, 0, nil
+		return mechanism.RSAOAEP{Hash: o.Hash, MGF: o.MGFHash, Label: o.Label}, nil
 	}
-	return nil, 0, ckr.Newf(ckr.ArgumentsBad, "decrypt", "options of type %T", opts)
+	return nil, ckr.Newf(ckr.ArgumentsBad, "decrypt", "options of type %T", opts)
 }

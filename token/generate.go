@@ -23,11 +23,11 @@ func (s *Seat) GenerateKeyPair(ctx context.Context, m mechanism.Mechanism, pub, 
 		return nil, nil, Wrap(op, err)
 	}
 	so := s.isSO()
-	pub, err = completeFor(op, object.GeneratedPublic, pub, object.ClassPublicKey, m, so)
+	pub, err = completeFor(op, object.GeneratedPublic, pub, m, so)
 	if err != nil {
 		return nil, nil, err
 	}
-	priv, err = completeFor(op, object.GeneratedPrivate, priv, object.ClassPrivateKey, m, so)
+	priv, err = completeFor(op, object.GeneratedPrivate, priv, m, so)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -60,31 +60,14 @@ func (s *Seat) GenerateKeyPair(ctx context.Context, m mechanism.Mechanism, pub, 
 	return pubKey, privKey, nil
 }
 
-// keyTypes is the type of key that a generation mechanism makes.
-var keyTypes = map[mechanism.Type]object.KeyType{
-	mechanism.TypeRSAPKCSKeyPairGen:   object.KeyRSA,
-	mechanism.TypeECKeyPairGen:        object.KeyEC,
-	mechanism.TypeAESKeyGen:           object.KeyAES,
-	mechanism.TypeGenericSecretKeyGen: object.KeyGenericSecret,
-}
-
 // completeFor completes a template for a generated key; class and key type
 // follow from the mechanism where the template leaves them out.
-func completeFor(op string, o object.Origin, t object.Template, class object.Class, m mechanism.Mechanism, so bool) (object.Template, error) {
-	if !t.Has(object.AttrClass.Type) {
-		t = t.With(object.AttrClass.Is(class))
+func completeFor(op string, o object.Origin, t object.Template, m mechanism.Mechanism, so bool) (object.Template, error) {
+	t, err := object.Imply(o, t, m.Type())
+	if err != nil {
+		return nil, Wrap(op, err)
 	}
-	if have, _ := object.In(t, object.AttrClass); have != class {
-		return nil, ckr.Newf(ckr.TemplateInconsistent, op, "the mechanism makes a %v", class)
-	}
-	kt, ok := keyTypes[m.Type()]
-	if !ok {
-		return nil, ckr.Newf(ckr.MechanismInvalid, op, "%v makes no keys here", m.Type())
-	}
-	if have, given := object.In(t, object.AttrKeyType); given && have != kt {
-		return nil, ckr.Newf(ckr.TemplateInconsistent, op, "the mechanism makes a key of type %v", kt)
-	}
-	all, err := object.Complete(o, t.With(object.AttrKeyType.Is(kt)), so)
+	all, err := object.Complete(o, t, so)
 	if err != nil {
 		return nil, Wrap(op, err)
 	}
@@ -146,7 +129,7 @@ func (s *Seat) GenerateKey(ctx context.Context, m mechanism.Mechanism, t object.
 	if err := mechanism.Check(m); err != nil {
 		return nil, Wrap(op, err)
 	}
-	t, err := completeFor(op, object.Generated, t, object.ClassSecretKey, m, s.isSO())
+	t, err := completeFor(op, object.Generated, t, m, s.isSO())
 	if err != nil {
 		return nil, err
 	}

@@ -281,6 +281,14 @@ func (m *Material) decryptPKCS1(mech mechanism.RSAPKCS, data []byte) ([]byte, er
 	if err := m.checkSealed(data); err != nil {
 		return nil, err
 	}
+	if n := mech.SessionKeyLen; n > 0 {
+		key := make([]byte, n)
+		rand.Read(key)
+		if err := rsa.DecryptPKCS1v15SessionKey(nil, m.rsaPrivate, data, key); err != nil {
+			return opened(nil, err)
+		}
+		return key, nil
+	}
 	return opened(rsa.DecryptPKCS1v15(nil, m.rsaPrivate, data))
 }
 

@@ -208,6 +208,9 @@ func (b *backend) Decrypt(ctx context.Context, ref token.Ref, m mechanism.Mechan
 func unpad(m mechanism.Mechanism, block []byte) ([]byte, error) {
 	switch m := m.(type) {
 	case mechanism.RSAPKCS:
+		if m.SessionKeyLen > 0 {
+			return rsapad.SessionKey(block, m.SessionKeyLen)
+		}
 		return rsapad.UnpadMessage(block)
 	case mechanism.RSAOAEP:
 		return rsapad.UnpadOAEP(m.Hash, m.MGFHash(), m.Label, block)
