@@ -1,0 +1,129 @@
+package token
+
+import (
+	"context"
+	"testing"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+)
+
+// link is a transport on which nothing happens but visits of others.
+type link struct{ visited, reset bool }
+
+func (l *link) Transmit(context.Context, []byte) ([]byte, error) { return []byte{0x90, 0x00}, nil }
+func (l *link) Info() apdu.Info                                  { return apdu.Info{} }
+func (l *link) Close() error                                     { return nil }
+
+func (l *link) Begin(context.Context) (apdu.Begun, error) {
+	if l.reset {
+		l.reset = false
+		return apdu.Begun{}, apdu.ErrReset
+	}
+	visited := l.visited
+	l.visited = false
+	return apdu.Begun{End: func() error { return nil }, Undisturbed: !visited}, nil
+}
+
+// bare is a Backend that does no more than it must.
+type bare struct {
+	conn    *apdu.Conn
+	records []Record
+	read    map[Ref]object.Template
+	consent bool
+	logins  []string // the PINs that were verified
+	logouts int
+	right   string
+}
+
+func newBare(l *link) *bare { return &bare{conn: apdu.NewConn(l), right: "1234"} }
+
+func (b *bare) Exclusive(ctx context.Context, f func(ctx context.Context, tx *apdu.Tx) error) error {
+	return b.conn.Exclusive(ctx, nil, f)
+}
+
+func (b *bare) Alive() bool { return b.conn.Alive() }
+
+func (b *bare) Info(context.Context) (Info, error) {
+	return Info{Label: "bare", Flags: FlagTokenInitialized | FlagUserPINInitialized, MinPIN: 4, MaxPIN: 8, MinSOPIN: 4, MaxSOPIN: 8}, nil
+}
+
+func (b *bare) Objects(context.Context, bool) ([]Record, error) { return b.records, nil }
+
+func (b *bare) Read(_ context.Context, ref Ref, _ ...object.Type) (object.Template, error) {
+	return b.read[ref], nil
+}
+
+func (b *bare) Mechanisms(Ref) map[mechanism.Type]mechanism.Info { return nil }
+func (b *bare) Needs(Verb, Ref) Need                             { return Need{Consent: b.consent} }
+
+func (b *bare) Login(_ context.Context, _ Role, p PIN) error {
+	if string(p.Reveal()) != b.right {
+		return ckr.New(ckr.PINIncorrect, "", nil)
+	}
+	b.logins = append(b.logins, string(p.Reveal()))
+	return nil
+}
+
+func (b *bare) Logout(context.Context, Role) error { b.logouts++; return nil }
+
+// signer is a bare Backend that signs.
+type signer struct {
+	*bare
+	used int
+}
+
+func (s *signer) Mechanisms(Ref) map[mechanism.Type]mechanism.Info {
+	return map[mechanism.Type]mechanism.Info{mechanism.TypeECDSA: {Flags: mechanism.FlagSign}}
+}
+
+func (s *signer) Sign(context.Context, Ref, mechanism.Mechanism, []byte, Auth) ([]byte, error) {
+	s.used++
+	return []byte("signature"), nil
+}
+
+// record is an object of a bare Backend.
+func recordOf(ref Ref, class object.Class, private bool, more ...object.Attribute) Record {
+	return Record{Ref: ref, Private: private, Known: object.Template{
+		object.AttrClass.Is(class), object.AttrToken.Is(true), object.AttrPrivate.Is(private), object.AttrLabel.Is(string(ref)),
+		object.AttrModifiable.Is(true), object.AttrDestroyable.Is(true), object.AttrCopyable.Is(true),
+	}.With(more...)}
+}
+
+func keyRecord(ref Ref) Record {
+	return recordOf(ref, object.ClassPrivateKey, true, object.AttrKeyType.Is(object.KeyEC), object.AttrSign.Is(true),
+		object.AttrSensitive.Is(true), object.AttrExtractable.Is(false))
+}
+
+// seatOn opens a session with a Backend, and logs the user in.
+func seatOn(t *testing.T, b Backend) *Seat {
+	t.Helper()
+	s, err := NewCard(b).Application().Seat(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Login(t.Context(), User, NewPIN([]byte("1234"))); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func found(t *testing.T, s *Seat, match ...object.Attribute) (all []*object.Object) {
+	t.Helper()
+	for o, err := range s.Find(t.Context(), match...) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+func code(t *testing.T, err error, want ckr.Code) {
+	t.Helper()
+	if ckr.Of(err) != want {
+		t.Errorf("got %v, want %v", err, want.Name())
+	}
+}
