@@ -16,7 +16,7 @@ func BenchmarkTransmit(b *testing.B) {
 	d.Plug(b, 0, virtual.New())
 	for name, s := range services(d) {
 		b.Run(name, func(b *testing.B) {
-			t := connected(b, open(s), pcscdtest.Readers[0])
+			t := connected(b, newProvider(s), pcscdtest.Readers[0])
 			defer t.Close()
 			command := []byte{0x00, 0xCA, 0x01, 0xA0, 0x14}
 			for b.Loop() {

@@ -28,10 +28,10 @@ func Open(opts ...Option) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(s, opts...), nil
+	return newProvider(s, opts...), nil
 }
 
-func open(s service, opts ...Option) *Provider {
+func newProvider(s service, opts ...Option) *Provider {
 	p := &Provider{service: s}
 	for _, o := range opts {
 		o(p)

@@ -76,6 +76,10 @@ func (t *transport) Transmit(ctx context.Context, command []byte) ([]byte, error
 			return nil, err
 		}
 		response, err := t.card.Transmit(command)
+		if err == nil && len(response) < 2 {
+			// Some drivers say no more of a card that was pulled.
+			return nil, t.judge(ctx, fmt.Errorf("%w: an answer of %d bytes", apdu.ErrLink, len(response)))
+		}
 		if err == nil {
 			return response, nil
 		}
