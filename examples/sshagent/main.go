@@ -47,9 +47,6 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer m.Close()
-	if len(args) == 0 {
-		uri = "pkcs11:token=demo"
-	}
 	keys, err := load(ctx, m, uri)
 	if err != nil {
 		return err
