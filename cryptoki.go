@@ -56,6 +56,9 @@ func Drivers() []token.Driver { return []token.Driver{pkcs15.Driver()} }
 // reader is reached yet. Errors: ckr.GeneralError if no provider is given and
 // the program was built without a way to the readers of the machine.
 func Open(ctx context.Context, opts ...Option) (*Module, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, ckr.New(ckr.FunctionCanceled, "open", err)
+	}
 	c := config{drivers: Drivers()}
 	for _, o := range opts {
 		o(&c)
@@ -71,12 +74,15 @@ func Open(ctx context.Context, opts ...Option) (*Module, error) {
 	if c.logger != nil {
 		conn = append(conn, apdu.WithLogger(c.logger))
 	}
-	return &Module{list: slot.NewList(c.provider, c.drivers, conn...), config: c}, ctx.Err()
+	return &Module{list: slot.NewList(c.provider, c.drivers, conn...), config: c}, nil
 }
 
 // Application begins a second application on the same cards.
 func (m *Module) Application(ctx context.Context) (*Module, error) {
-	return &Module{list: m.list.Application(), config: m.config}, ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return nil, ckr.New(ckr.FunctionCanceled, "open", err)
+	}
+	return &Module{list: m.list.Application(), config: m.config}, nil
 }
 
 // Slots lists the slots (C_GetSlotList), those with a token only if present

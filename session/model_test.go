@@ -1,7 +1,6 @@
 package session_test
 
 import (
-	"flag"
 	"fmt"
 	"slices"
 	"testing"
@@ -14,20 +13,6 @@ import (
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
 )
-
-// TestMain keeps the random sequences few, unless the command line says
-// otherwise, and writes none of them to disk.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	given := map[string]bool{}
-	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	for name, value := range map[string]string{"rapid.checks": "200", "rapid.steps": "60", "rapid.nofailfile": "true"} {
-		if !given[name] {
-			flag.Set(name, value)
-		}
-	}
-	m.Run()
-}
 
 // TestModel runs random sequences of calls of two applications on one card,
 // and compares each result with a small model of who sees what for how long.
