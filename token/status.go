@@ -53,6 +53,7 @@ var linkCodes = []struct {
 	{context.Canceled, ckr.FunctionCanceled},
 	{context.DeadlineExceeded, ckr.FunctionCanceled},
 	{apdu.ErrRemoved, ckr.DeviceRemoved},
+	{apdu.ErrClosed, ckr.DeviceRemoved}, // the card was given up, because it went
 	{apdu.ErrNoReader, ckr.DeviceRemoved},
 	{apdu.ErrNoCard, ckr.TokenNotPresent},
 	{apdu.ErrReset, ckr.DeviceError},
