@@ -124,7 +124,7 @@ func (c *Card) unit(ctx context.Context, op string, f func(ctx context.Context) 
 		return nil
 	}
 	switch {
-	case errors.Is(err, apdu.ErrRemoved):
+	case errors.Is(err, apdu.ErrRemoved), errors.Is(err, apdu.ErrClosed):
 		c.Gone()
 	case errors.Is(err, apdu.ErrReset):
 		c.mu.Lock()

@@ -55,6 +55,7 @@ var linkCodes = []struct {
 	{apdu.ErrRemoved, ckr.DeviceRemoved},
 	{apdu.ErrClosed, ckr.DeviceRemoved}, // the card was given up, because it went
 	{apdu.ErrNoReader, ckr.DeviceRemoved},
+	{apdu.ErrClosed, ckr.DeviceRemoved}, // the slot has let the card go
 	{apdu.ErrNoCard, ckr.TokenNotPresent},
 	{apdu.ErrReset, ckr.DeviceError},
 	{apdu.ErrInUse, ckr.DeviceError},

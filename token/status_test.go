@@ -25,6 +25,7 @@ func TestCodes(t *testing.T) {
 		{apdu.ErrRemoved, ckr.DeviceRemoved},
 		{fmt.Errorf("%w: %w", apdu.ErrRemoved, apdu.ErrUnsure), ckr.DeviceRemoved},
 		{apdu.ErrNoReader, ckr.DeviceRemoved},
+		{apdu.ErrClosed, ckr.DeviceRemoved},
 		{apdu.ErrNoCard, ckr.TokenNotPresent},
 		{apdu.ErrReset, ckr.DeviceError},
 		{apdu.ErrInUse, ckr.DeviceError},
