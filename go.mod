@@ -3,6 +3,7 @@ module github.com/go-cryptoki/cryptoki
 go 1.26.0
 
 require (
+	github.com/cloudflare/circl v1.6.5 // indirect
 	github.com/ebfe/scard v0.0.0-20241214075232-7af069cabc25 // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/rogpeppe/go-internal v1.16.0 // indirect

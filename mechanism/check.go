@@ -69,6 +69,8 @@ func hashesOf(m Mechanism) []crypto.Hash {
 		return given(m.Hash)
 	case HMAC:
 		return given(m.Hash)
+	case SLHDSA:
+		return given(m.Hash)
 	case ECDH:
 		h, _, _ := m.KDF.Hash()
 		return given(h)
@@ -99,6 +101,10 @@ func problemOf(m Mechanism) string {
 		return when(!usable(m.Hash), "unknown hash function")
 	case HMAC:
 		return hmacProblem(m)
+	case MLDSA:
+		return mldsaProblem(m)
+	case SLHDSA:
+		return slhdsaProblem(m)
 	default:
 		return aesProblem(m)
 	}

@@ -31,6 +31,7 @@ func Resolve(m Mechanism) Mechanism {
 var plain = []Mechanism{
 	RSAPKCS{}, RSAX509{}, ECDSA{}, EdDSA{}, AESECB{}, AESCMAC{}, AESKeyWrap{}, AESKeyWrapKWP{},
 	RSAKeyPairGen{}, ECKeyPairGen{}, ECEdwardsKeyPairGen{}, ECMontgomeryKeyPairGen{}, AESKeyGen{}, GenericSecretKeyGen{},
+	MLKEM{}, MLKEMKeyPairGen{}, MLDSA{}, MLDSAKeyPairGen{}, SLHDSA{}, SLHDSAKeyPairGen{},
 }
 
 func resolveRaw(raw Raw) Mechanism {

@@ -29,6 +29,8 @@ var curves = []Curve{
 	{"secp224r1", KeyEC, elliptic.P224(), asn1.ObjectIdentifier{1, 3, 132, 0, 33}, 28},
 	{"edwards25519", KeyECEdwards, nil, asn1.ObjectIdentifier{1, 3, 101, 112}, 32},
 	{"curve25519", KeyECMontgomery, nil, asn1.ObjectIdentifier{1, 3, 101, 110}, 32},
+	{"edwards448", KeyECEdwards, nil, asn1.ObjectIdentifier{1, 3, 101, 113}, 57},
+	{"curve448", KeyECMontgomery, nil, asn1.ObjectIdentifier{1, 3, 101, 111}, 56},
 }
 
 // Params returns CKA_EC_PARAMS of the curve: its object identifier in DER.
@@ -85,7 +87,7 @@ func namedCurve(params []byte) (Curve, error) {
 // otherNames has names of curves that are the same as others.
 var otherNames = map[string]string{
 	"prime256v1": "secp256r1", "P-256": "secp256r1", "P-384": "secp384r1", "P-521": "secp521r1", "P-224": "secp224r1",
-	"Ed25519": "edwards25519", "X25519": "curve25519",
+	"Ed25519": "edwards25519", "X25519": "curve25519", "Ed448": "edwards448", "X448": "curve448",
 }
 
 func curveNamed(name string) Curve {
@@ -116,9 +118,10 @@ func CurveByName(name string) (Curve, bool) {
 
 // Point reads CKA_EC_POINT or the public data of a key agreement for the
 // curve: the bytes as they are or within a DER OCTET STRING. It returns the
-// bytes as they are: 04‖X‖Y for NIST curves, 32 bytes otherwise. Points not
+// bytes as they are: 04‖X‖Y for NIST curves, as long as a coordinate otherwise. Points not
 // on the curve, of small order or compressed, and the point at infinity are
-// ckr.AttributeValueInvalid; those of X25519 show only when a key is agreed on.
+// ckr.AttributeValueInvalid; those of X25519 and of the curves of 448 bits show
+// only when a key is used.
 func (c Curve) Point(encoded []byte) ([]byte, error) {
 	for _, point := range pointForms(encoded) {
 		if c.valid(point) {
@@ -130,7 +133,7 @@ func (c Curve) Point(encoded []byte) ([]byte, error) {
 
 func (c Curve) valid(point []byte) bool {
 	switch {
-	case c.Key == KeyECEdwards:
+	case c.Name == "edwards25519":
 		return validEdwards(point)
 	case c.NIST == nil:
 		return len(point) == c.Bytes
@@ -170,8 +173,8 @@ func EncodePoint(point []byte) []byte {
 }
 
 // Scalar returns a private value, as CKA_VALUE has it, at its full length:
-// big endian within the order of a NIST curve, 32 bytes of their own order for
-// others. The result is the caller's to clear. It returns ckr.AttributeValueInvalid if the value is none of
+// big endian within the order of a NIST curve, as long as a coordinate in
+// their own order for others. The result is the caller's to clear. It returns ckr.AttributeValueInvalid if the value is none of
 // the curve.
 func (c Curve) Scalar(value []byte) ([]byte, error) {
 	if c.NIST == nil {

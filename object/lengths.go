@@ -50,3 +50,10 @@ func checkLengths(class Class, key KeyType, t Template) error {
 	}
 	return nil
 }
+
+// PublicLength returns the length in bytes of a post-quantum public key; ok is
+// false if there is no such parameter set.
+func PublicLength(key KeyType, set ParameterSet) (n int, ok bool) {
+	lengths, ok := pqLengths[key][set]
+	return lengths.public, ok
+}

@@ -13,9 +13,12 @@ import (
 )
 
 // public computes the public key of a private value at its full length. It
-// returns nothing if the FIPS mode forbids the curve.
+// returns nothing if the FIPS mode forbids the curve, or the standard library
+// does not have it.
 func (c Curve) public(scalar []byte) ([]byte, error) {
 	switch {
+	case c.rare():
+		return nil, nil
 	case c.NIST != nil:
 		key, err := ecdsa.ParseRawPrivateKey(c.NIST, scalar)
 		if err != nil {
@@ -34,6 +37,9 @@ func (c Curve) public(scalar []byte) ([]byte, error) {
 	return key.PublicKey().Bytes(), nil
 }
 
+// rare reports whether the standard library does not compute on the curve.
+func (c Curve) rare() bool { return c.NIST == nil && c.Bytes > 32 }
+
 // publicKeyInfo returns the SubjectPublicKeyInfo in DER of the public or
 // private key that a template describes, or nothing if it does not say enough
 // or the key is of a kind that is not computed here.
@@ -44,6 +50,8 @@ func publicKeyInfo(t Template) ([]byte, error) {
 		return rsaInfo(t)
 	case KeyEC, KeyECEdwards, KeyECMontgomery:
 		return ecInfo(t)
+	case KeyMLDSA, KeyMLKEM, KeySLHDSA:
+		return pqInfo(key, t)
 	}
 	return nil, nil
 }
@@ -89,11 +97,20 @@ func ecInfo(t Template) ([]byte, error) {
 	if err != nil || len(point) == 0 {
 		return nil, err
 	}
+	if curve.rare() { // RFC 8410 §4
+		return marshalInfo(curve.OID, point)
+	}
 	key, err := curve.goKey(point)
 	if err != nil || key == nil {
 		return nil, err
 	}
 	return x509.MarshalPKIXPublicKey(key)
+}
+
+// marshalInfo returns SubjectPublicKeyInfo of a key that is bytes, with an
+// algorithm that has no parameters.
+func marshalInfo(oid asn1.ObjectIdentifier, key []byte) ([]byte, error) {
+	return asn1.Marshal(spki{algorithm{OID: oid}, asn1.BitString{Bytes: key, BitLength: 8 * len(key)}})
 }
 
 // pointOf returns the public point: the one given, or that of the private
@@ -146,6 +163,9 @@ func GoPublicKey(t Template) (crypto.PublicKey, error) {
 		if info, _ = In(t, AttrPublicKeyInfo); len(info) == 0 {
 			return nil, nil
 		}
+	}
+	if _, _, ok := ParseInfo(info); ok { // no key of package x509
+		return nil, nil
 	}
 	key, err := x509.ParsePKIXPublicKey(info)
 	if err != nil {

@@ -14,4 +14,5 @@ const (
 	minCurve        = 224
 	maxCurve        = 521
 	other25519      = 255
+	other448        = 448
 )

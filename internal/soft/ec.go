@@ -1,9 +1,7 @@
 package soft
 
 import (
-	"crypto"
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/rand"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
@@ -48,54 +46,6 @@ func (m *Material) verifyECDSA(digest, signature []byte) error {
 	}
 	der, err := mechanism.ECDSAToASN1(signature)
 	if err != nil || !ecdsa.VerifyASN1(m.ecPublic, digest, der) {
-		return badSignature()
-	}
-	return nil
-}
-
-// edOptions turns the parameters into those of the standard library.
-func edOptions(mech mechanism.EdDSA) *ed25519.Options {
-	options := &ed25519.Options{Context: string(mech.Context)}
-	if mech.Prehash {
-		options.Hash = crypto.SHA512
-	}
-	return options
-}
-
-func checkEdDSA(mech mechanism.EdDSA, input []byte) error {
-	if mech.Prehash {
-		return checkDigest(input, crypto.SHA512.Size())
-	}
-	return nil
-}
-
-func (m *Material) signEdDSA(mech mechanism.EdDSA, input []byte) ([]byte, error) {
-	if err := m.needs(object.ClassPrivateKey, object.KeyECEdwards); err != nil {
-		return nil, err
-	}
-	if err := checkEdDSA(mech, input); err != nil {
-		return nil, err
-	}
-	key := m.ed25519()
-	defer clear(key)
-	signature, err := key.Sign(nil, input, edOptions(mech))
-	if err != nil {
-		return nil, ckr.New(ckr.FunctionFailed, "EdDSA", err)
-	}
-	return signature, nil
-}
-
-func (m *Material) verifyEdDSA(mech mechanism.EdDSA, input, signature []byte) error {
-	if err := m.needs(object.ClassPublicKey, object.KeyECEdwards); err != nil {
-		return err
-	}
-	if err := checkEdDSA(mech, input); err != nil {
-		return err
-	}
-	if len(signature) != ed25519.SignatureSize {
-		return ckr.Newf(ckr.SignatureLenRange, "verify", "%d bytes, want %d", len(signature), ed25519.SignatureSize)
-	}
-	if ed25519.VerifyWithOptions(m.point, input, signature, edOptions(mech)) != nil {
 		return badSignature()
 	}
 	return nil

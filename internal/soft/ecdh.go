@@ -1,11 +1,14 @@
 package soft
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/elliptic"
 	"crypto/fips140"
 	"encoding/binary"
 	"math/big"
+
+	"github.com/cloudflare/circl/dh/x448"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
@@ -80,6 +83,8 @@ func (m *Material) agree(mech mechanism.ECDH, point []byte) ([]byte, error) {
 	switch {
 	case m.curve.NIST == elliptic.P224():
 		return m.agreeP224(point), nil
+	case m.curve.Name == "curve448":
+		return m.agreeX448(mech, point)
 	case m.curve.NIST == nil && fips140.Enforced():
 		return nil, ckr.Newf(ckr.MechanismInvalid, mech.Type().String(), "the FIPS 140 mode of this program forbids %s", m.curve.Name)
 	case m.curve.NIST == nil:
@@ -107,6 +112,19 @@ func (m *Material) agreeP224(point []byte) []byte {
 	x, y := new(big.Int).SetBytes(point[1:1+half]), new(big.Int).SetBytes(point[1+half:])
 	x, _ = m.curve.NIST.ScalarMult(x, y, m.secret)
 	return x.FillBytes(make([]byte, half))
+}
+
+// agreeX448 does what crypto/ecdh does not have, RFC 7748 §5.
+func (m *Material) agreeX448(mech mechanism.ECDH, point []byte) ([]byte, error) {
+	var shared, secret, public x448.Key
+	defer clear(secret[:])
+	defer clear(shared[:])
+	copy(secret[:], m.secret)
+	copy(public[:], point)
+	if !x448.Shared(&shared, &secret, &public) {
+		return nil, ckr.Newf(ckr.MechanismParamInvalid, mech.Type().String(), "a point of small order")
+	}
+	return bytes.Clone(shared[:]), nil
 }
 
 // maxDerived bounds what a key derivation function is asked for, in bytes.

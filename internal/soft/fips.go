@@ -24,6 +24,8 @@ func approved(mech mechanism.Mechanism) bool {
 		return mech.Hash != 0
 	case mechanism.RSAX509, mechanism.AESGCM, mechanism.ECMontgomeryKeyPairGen:
 		return false
+	case mechanism.MLDSA, mechanism.MLDSAKeyPairGen, mechanism.SLHDSA, mechanism.SLHDSAKeyPairGen: // not of the standard library
+		return false
 	case mechanism.RSAPSS:
 		return !ownPSS(mech) && mech.SaltLength() <= mech.Hash.Size()
 	case mechanism.EdDSA:

@@ -36,10 +36,23 @@ func GenerateKeyPair(mech mechanism.Mechanism, pub, priv object.Template) (pubVa
 	}
 	var key crypto.PrivateKey
 	switch mech.(type) {
+	case mechanism.MLKEMKeyPairGen:
+		return generatePQ(mech, object.KeyMLKEM, pub)
+	case mechanism.MLDSAKeyPairGen:
+		return generatePQ(mech, object.KeyMLDSA, pub)
+	case mechanism.SLHDSAKeyPairGen:
+		return generatePQ(mech, object.KeySLHDSA, pub)
 	case mechanism.RSAKeyPairGen:
 		key, err = generateRSA(pub)
 	case mechanism.ECKeyPairGen, mechanism.ECEdwardsKeyPairGen, mechanism.ECMontgomeryKeyPairGen:
-		key, err = generateEC(mech, pub)
+		var curve object.Curve
+		if curve, err = generatedCurve(mech, pub); err != nil {
+			return nil, nil, err
+		}
+		if curve.NIST == nil && curve.Bytes > 32 {
+			return generate448(mech, curve)
+		}
+		key, err = generateEC(curve)
 	default:
 		return nil, nil, unsupported(mech)
 	}
@@ -120,19 +133,20 @@ func keyTypeOf(mech mechanism.Mechanism) object.KeyType {
 	return object.KeyEC
 }
 
-func generateEC(mech mechanism.Mechanism, pub object.Template) (crypto.PrivateKey, error) {
+// generatedCurve returns the curve that the public template asks for.
+func generatedCurve(mech mechanism.Mechanism, pub object.Template) (object.Curve, error) {
 	params, ok := object.In(pub, object.AttrECParams)
 	if !ok {
-		return nil, missing(object.AttrECParams)
+		return object.Curve{}, missing(object.AttrECParams)
 	}
 	curve, err := object.CurveOf(params)
-	if err != nil {
-		return nil, err
+	if err == nil && curve.Key != keyTypeOf(mech) {
+		err = ckr.Newf(ckr.TemplateInconsistent, object.AttrECParams.String(), "%s is not for %s", curve.Name, mech.Type())
 	}
-	if curve.Key != keyTypeOf(mech) {
-		return nil, ckr.Newf(ckr.TemplateInconsistent, object.AttrECParams.String(), "%s is not for %s", curve.Name, mech.Type())
-	}
-	var key crypto.PrivateKey
+	return curve, err
+}
+
+func generateEC(curve object.Curve) (key crypto.PrivateKey, err error) {
 	switch curve.Key {
 	case object.KeyECEdwards:
 		_, key, err = ed25519.GenerateKey(rand.Reader)

@@ -8,6 +8,8 @@ import (
 	"math/big"
 	"slices"
 
+	"github.com/cloudflare/circl/sign/slhdsa"
+
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/object"
 )
@@ -25,7 +27,18 @@ type Material struct {
 	ecPublic   *ecdsa.PublicKey
 	ecPrivate  *ecdsa.PrivateKey
 	point      []byte // the public key of the other curves
+	edPrivate  ed25519.PrivateKey
 	secret     []byte // the value of secret keys, and the private value of EC keys at its full length
+
+	// Post-quantum keys.
+	public       []byte // the encoded public key
+	seed         []byte // of a private key that came with one
+	encapsulator encapsulator
+	decapsulator decapsulator
+	ciphertext   int // the length of what is decapsulated
+	mldsa        *mldsaKey
+	slhPublic    *slhdsa.PublicKey
+	slhPrivate   *slhdsa.PrivateKey
 }
 
 // Format keeps keys out of logs: every verb prints the kind of key only.
@@ -57,6 +70,12 @@ func NewMaterial(all object.Template) (*Material, error) {
 		err = m.loadRSA(all)
 	case key == object.KeyEC, key == object.KeyECEdwards, key == object.KeyECMontgomery:
 		err = m.loadEC(all)
+	case key == object.KeyMLKEM:
+		err = m.loadMLKEM(all)
+	case key == object.KeyMLDSA:
+		err = m.loadMLDSA(all)
+	case key == object.KeySLHDSA:
+		err = m.loadSLHDSA(all)
 	default:
 		err = ckr.Newf(ckr.KeyTypeInconsistent, "key", "%s is not known to software", key)
 	}
@@ -155,10 +174,17 @@ func (m *Material) loadPrivateEC(all object.Template) error {
 	if m.secret, err = m.curve.Scalar(value); err != nil {
 		return err
 	}
-	if m.curve.NIST != nil {
+	switch {
+	case m.curve.NIST != nil:
 		if m.ecPrivate, err = ecdsa.ParseRawPrivateKey(m.curve.NIST, m.secret); err != nil {
 			return ckr.New(ckr.AttributeValueInvalid, object.AttrValue.String(), err)
 		}
+	case m.curve.Name == "edwards25519":
+		m.edPrivate = ed25519.NewKeyFromSeed(m.secret)
+	case m.curve.Name == "edwards448":
+		return m.loadEd448(all)
+	case m.curve.Name == "curve448":
+		return m.loadX448(all)
 	}
 	return nil
 }
@@ -171,7 +197,13 @@ func Clear(m *Material) {
 		return
 	}
 	clear(m.secret)
-	m.secret = nil
+	clear(m.seed)
+	clear(m.edPrivate)
+	m.secret, m.seed, m.edPrivate = nil, nil, nil
+	m.decapsulator, m.slhPrivate = nil, nil
+	if m.mldsa != nil && m.mldsa.private != nil {
+		m.mldsa = nil
+	}
 	if m.rsaPrivate != nil {
 		parts := slices.Concat(m.rsaPrivate.Primes, []*big.Int{m.rsaPrivate.D, m.rsaPrivate.Precomputed.Dp, m.rsaPrivate.Precomputed.Dq, m.rsaPrivate.Precomputed.Qinv})
 		for _, n := range parts {
@@ -189,9 +221,6 @@ func clearInt(n *big.Int) {
 		clear(n.Bits())
 	}
 }
-
-// ed25519 returns the private key of Ed25519.
-func (m *Material) ed25519() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(m.secret) }
 
 // private reports whether the material is that of a private key, which has
 // not been cleared.

@@ -36,6 +36,8 @@ const (
 	unwraps  = mechanism.FlagUnwrap
 	makes    = mechanism.FlagGenerate
 	pairs    = mechanism.FlagGenerateKeyPair
+	encaps   = mechanism.FlagEncapsulate
+	decaps   = mechanism.FlagDecapsulate
 	macs     = signs | verifies
 	onCurve  = mechanism.FlagECFP | mechanism.FlagECOID | mechanism.FlagECCurveName | mechanism.FlagECUncompress
 )
@@ -45,6 +47,9 @@ var (
 	ecKeys  = []object.KeyType{object.KeyEC}
 	edKeys  = []object.KeyType{object.KeyECEdwards}
 	aesKeys = []object.KeyType{object.KeyAES}
+	kemKeys = []object.KeyType{object.KeyMLKEM}
+	dsaKeys = []object.KeyType{object.KeyMLDSA}
+	slhKeys = []object.KeyType{object.KeySLHDSA}
 )
 
 // Parameters in the table, of which only the form matters.
@@ -61,7 +66,7 @@ func table() []row {
 		{mechanism.RSAPSS{Hash: crypto.SHA256, Digested: true}, verifies, signs, 0, minRSA, maxRSA, rsaKeys},
 		{mechanism.RSAOAEP{Hash: crypto.SHA256}, encrypts | wraps, decrypts | unwraps, 0, minRSA, maxRSA, rsaKeys},
 		{mechanism.ECDSA{}, verifies | onCurve, signs | onCurve, 0, minCurve, maxCurve, ecKeys},
-		{mechanism.EdDSA{}, verifies | onCurve, signs | onCurve, 0, other25519, other25519, edKeys},
+		{mechanism.EdDSA{}, verifies | onCurve, signs | onCurve, 0, other25519, other448, edKeys},
 		{mechanism.ECDH{Public: point}, 0, derives | onCurve, 0, minCurve, maxCurve, []object.KeyType{object.KeyEC, object.KeyECMontgomery}},
 		{mechanism.ECDH{Public: point, Cofactor: true}, 0, derives | onCurve, 0, minCurve, maxCurve, ecKeys},
 		{mechanism.AESECB{}, 0, 0, encrypts | decrypts, minAES, maxAES, aesKeys},
@@ -75,8 +80,14 @@ func table() []row {
 		{mechanism.AESKeyWrapKWP{}, 0, 0, encrypts | decrypts | wraps | unwraps, minAES, maxAES, aesKeys},
 		{mechanism.RSAKeyPairGen{}, pairs, 0, 0, minRSA, maxGeneratedRSA, nil},
 		{mechanism.ECKeyPairGen{}, pairs | onCurve, 0, 0, minCurve, maxCurve, nil},
-		{mechanism.ECEdwardsKeyPairGen{}, pairs | onCurve, 0, 0, other25519, other25519, nil},
-		{mechanism.ECMontgomeryKeyPairGen{}, pairs | onCurve, 0, 0, other25519, other25519, nil},
+		{mechanism.ECEdwardsKeyPairGen{}, pairs | onCurve, 0, 0, other25519, other448, nil},
+		{mechanism.ECMontgomeryKeyPairGen{}, pairs | onCurve, 0, 0, other25519, other448, nil},
+		{mechanism.MLKEM{}, encaps, decaps, 0, 800, 1568, kemKeys},
+		{mechanism.MLKEMKeyPairGen{}, pairs, 0, 0, 800, 1568, nil},
+		{mechanism.MLDSA{}, verifies, signs, 0, 1312, 2592, dsaKeys},
+		{mechanism.MLDSAKeyPairGen{}, pairs, 0, 0, 1312, 2592, nil},
+		{mechanism.SLHDSA{}, verifies, signs, 0, 32, 64, slhKeys},
+		{mechanism.SLHDSAKeyPairGen{}, pairs, 0, 0, 32, 64, nil},
 		{mechanism.AESKeyGen{}, makes, 0, 0, minAES, maxAES, nil},
 		{mechanism.GenericSecretKeyGen{}, makes, 0, 0, minMAC, maxMAC, nil},
 	}
@@ -99,6 +110,7 @@ func hashRows(h crypto.Hash) []row {
 		{mechanism.RSAPKCS{Hash: h}, verifies, signs, 0, minRSA, maxRSA, rsaKeys},
 		{mechanism.RSAPSS{Hash: h}, verifies, signs, 0, minRSA, maxRSA, rsaKeys},
 		{mechanism.ECDSA{Hash: h}, verifies | onCurve, signs | onCurve, 0, minCurve, maxCurve, ecKeys},
+		{mechanism.SLHDSA{Hash: h}, verifies, signs, 0, 32, 64, slhKeys},
 		{mechanism.HMAC{Hash: h}, 0, 0, macs, minMAC, maxMAC, secrets},
 		{mechanism.HMAC{Hash: h, Length: 8}, 0, 0, macs, minMAC, maxMAC, secrets},
 	}
@@ -171,8 +183,12 @@ func usable(class object.Class, key object.KeyType, all object.Template) bool {
 		n, hasN := object.In(all, object.AttrModulus)
 		e, hasE := object.In(all, object.AttrPublicExponent)
 		return hasN && n.BitLen() >= minRSA && n.BitLen() <= maxRSA && (!hasE || e.BitLen() <= 31)
+	case seedSizes[key] > 0 || key == object.KeySLHDSA:
+		set, _ := object.In(all, object.AttrParameterSet)
+		_, known := object.PublicLength(key, set)
+		return known
 	}
 	params, _ := object.In(all, object.AttrECParams)
 	curve, err := object.CurveOf(params)
-	return err == nil && curve.Key == key && !(key == object.KeyECMontgomery && fips140.Enforced())
+	return err == nil && curve.Key == key && !((key == object.KeyECMontgomery || curve.Name == "edwards448") && fips140.Enforced())
 }

@@ -46,6 +46,10 @@ func Sign(m *Material, mech mechanism.Mechanism, input []byte) ([]byte, error) {
 		return m.signECDSA(input)
 	case mechanism.EdDSA:
 		return m.signEdDSA(mech, input)
+	case mechanism.MLDSA:
+		return m.signMLDSA(mech, input)
+	case mechanism.SLHDSA:
+		return m.signSLHDSA(mech, input)
 	case mechanism.HMAC, mechanism.AESCMAC:
 		return m.mac(mech, input)
 	}
@@ -71,6 +75,10 @@ func Verify(m *Material, mech mechanism.Mechanism, input, signature []byte) erro
 		return m.verifyECDSA(input, signature)
 	case mechanism.EdDSA:
 		return m.verifyEdDSA(mech, input, signature)
+	case mechanism.MLDSA:
+		return m.verifyMLDSA(mech, input, signature)
+	case mechanism.SLHDSA:
+		return m.verifySLHDSA(mech, input, signature)
 	case mechanism.HMAC, mechanism.AESCMAC:
 		return m.verifyMAC(mech, input, signature)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/mlkem"
 	"crypto/rsa"
 	"math/big"
 
@@ -14,8 +15,8 @@ import (
 
 // PublicKey returns the public key that a template of a public or private key
 // describes, as the standard library has it: *rsa.PublicKey,
-// *ecdsa.PublicKey, ed25519.PublicKey or, for X25519, *ecdh.PublicKey. It
-// returns ckr.KeyTypeInconsistent if the template does not say enough or the
+// *ecdsa.PublicKey, ed25519.PublicKey, *ecdh.PublicKey for X25519, or
+// *mlkem.EncapsulationKey768 and 1024. It returns ckr.KeyTypeInconsistent if the template does not say enough or the
 // key is of another type, and ckr.AttributeValueInvalid if it is no sound key.
 func PublicKey(t object.Template) (crypto.PublicKey, error) {
 	key, err := object.GoPublicKey(t)
@@ -23,9 +24,30 @@ func PublicKey(t object.Template) (crypto.PublicKey, error) {
 		return nil, err
 	}
 	if key == nil {
-		return nil, ckr.Newf(ckr.KeyTypeInconsistent, "public key", "not a key that software knows")
+		if key = kemPublicKey(t); key == nil {
+			return nil, ckr.Newf(ckr.KeyTypeInconsistent, "public key", "not a key that the standard library knows")
+		}
 	}
 	return key, nil
+}
+
+// kemPublicKey returns the key of a template that tells one of crypto/mlkem.
+func kemPublicKey(t object.Template) crypto.PublicKey {
+	if class, _ := object.In(t, object.AttrClass); class != object.ClassPublicKey {
+		info, _ := object.In(t, object.AttrPublicKeyInfo)
+		t, _, _ = object.ParseInfo(info)
+	}
+	key, _ := object.In(t, object.AttrKeyType)
+	set, _ := object.In(t, object.AttrParameterSet)
+	value, _ := object.In(t, object.AttrValue)
+	if key != object.KeyMLKEM || kemSets[set].public == nil {
+		return nil
+	}
+	public, err := kemSets[set].public(value)
+	if err != nil {
+		return nil
+	}
+	return public
 }
 
 // PublicTemplate describes a public key of the standard library: its class,
@@ -51,8 +73,20 @@ func PublicTemplate(pub crypto.PublicKey) (object.Template, error) {
 			return pointTemplate("X25519", class, key.Bytes())
 		}
 		return pointTemplate(nistNames[key.Curve()], class, key.Bytes())
+	case *mlkem.EncapsulationKey768:
+		if key != nil {
+			return kemTemplate(class, object.ParameterSetMLKEM768, object.AttrValue.Is(key.Bytes())), nil
+		}
+	case *mlkem.EncapsulationKey1024:
+		if key != nil {
+			return kemTemplate(class, object.ParameterSetMLKEM1024, object.AttrValue.Is(key.Bytes())), nil
+		}
 	}
 	return nil, ckr.Newf(ckr.KeyTypeInconsistent, "public key", "%T", pub)
+}
+
+func kemTemplate(class object.Attribute, set object.ParameterSet, values ...object.Attribute) object.Template {
+	return append(object.Template{class, object.AttrKeyType.Is(object.KeyMLKEM), object.AttrParameterSet.Is(set)}, values...)
 }
 
 var nistNames = map[ecdh.Curve]string{ecdh.P256(): "P-256", ecdh.P384(): "P-384", ecdh.P521(): "P-521"}
@@ -119,6 +153,14 @@ func PrivateTemplate(key crypto.PrivateKey) (object.Template, error) {
 			return valueTemplate("X25519", class, key.Bytes())
 		default:
 			return valueTemplate(nistNames[key.Curve()], class, key.Bytes())
+		}
+	case *mlkem.DecapsulationKey768:
+		if key != nil {
+			return seedTemplate(class, object.KeyMLKEM, object.ParameterSetMLKEM768, key.Bytes())
+		}
+	case *mlkem.DecapsulationKey1024:
+		if key != nil {
+			return seedTemplate(class, object.KeyMLKEM, object.ParameterSetMLKEM1024, key.Bytes())
 		}
 	}
 	return nil, ckr.Newf(ckr.KeyTypeInconsistent, "private key", "%T", key)

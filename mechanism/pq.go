@@ -1,0 +1,83 @@
+package mechanism
+
+import "crypto"
+
+// Hedge says whether a post-quantum signature takes random bytes in, a
+// CK_HEDGE_TYPE. Hedged signatures of one message differ from each other.
+type Hedge uint64
+
+// The values of Hedge.
+const (
+	HedgePreferred        Hedge = 0 // CKH_HEDGE_PREFERRED
+	HedgeRequired         Hedge = 1 // CKH_HEDGE_REQUIRED
+	DeterministicRequired Hedge = 2 // CKH_DETERMINISTIC_REQUIRED
+)
+
+// MLDSA is a signature of FIPS 204 over the message itself, CKM_ML_DSA, PKCS
+// #11 v3.2 §6.67. Context is at most 255 bytes. Verification ignores Hedge.
+type MLDSA struct {
+	Hedge   Hedge
+	Context []byte
+}
+
+// Type is CKM_ML_DSA.
+func (MLDSA) Type() Type { return TypeMLDSA }
+
+// MLDSAKeyPairGen generates key pairs of the CKA_PARAMETER_SET that the public
+// template names, CKM_ML_DSA_KEY_PAIR_GEN.
+type MLDSAKeyPairGen struct{}
+
+// Type is CKM_ML_DSA_KEY_PAIR_GEN.
+func (MLDSAKeyPairGen) Type() Type { return TypeMLDSAKeyPairGen }
+
+// SLHDSA is a signature of FIPS 205, PKCS #11 v3.2 §6.69. Context is at most
+// 255 bytes. Verification ignores Hedge.
+//
+// Without a Hash it is CKM_SLH_DSA, pure; with one it is
+// CKM_HASH_SLH_DSA_SHA256 and the like. The input is the message in both
+// cases: the hash is part of the signature scheme.
+type SLHDSA struct {
+	Hash    crypto.Hash
+	Hedge   Hedge
+	Context []byte
+}
+
+// Type is CKM_SLH_DSA or the type with the hash.
+func (m SLHDSA) Type() Type {
+	if m.Hash == 0 {
+		return TypeSLHDSA
+	}
+	if t, ok := slhTypes[m.Hash]; ok {
+		return t
+	}
+	return Unavailable
+}
+
+var slhTypes = map[crypto.Hash]Type{
+	crypto.SHA224: TypeHashSLHDSASHA224, crypto.SHA256: TypeHashSLHDSASHA256,
+	crypto.SHA384: TypeHashSLHDSASHA384, crypto.SHA512: TypeHashSLHDSASHA512,
+	crypto.SHA3_224: TypeHashSLHDSASHA3_224, crypto.SHA3_256: TypeHashSLHDSASHA3_256,
+	crypto.SHA3_384: TypeHashSLHDSASHA3_384, crypto.SHA3_512: TypeHashSLHDSASHA3_512,
+}
+
+// SLHDSAKeyPairGen generates key pairs of the CKA_PARAMETER_SET that the
+// public template names, CKM_SLH_DSA_KEY_PAIR_GEN.
+type SLHDSAKeyPairGen struct{}
+
+// Type is CKM_SLH_DSA_KEY_PAIR_GEN.
+func (SLHDSAKeyPairGen) Type() Type { return TypeSLHDSAKeyPairGen }
+
+func mldsaProblem(m MLDSA) string { return additionalProblem(m.Hedge, m.Context) }
+
+func slhdsaProblem(m SLHDSA) string {
+	_, known := slhTypes[m.Hash]
+	return first(
+		additionalProblem(m.Hedge, m.Context),
+		when(m.Hash != 0 && (!known || !usable(m.Hash)), "unknown hash function"))
+}
+
+func additionalProblem(h Hedge, context []byte) string {
+	return first(
+		when(h > DeterministicRequired, "unknown hedge variant"),
+		when(len(context) > 255, "context longer than 255 bytes"))
+}
