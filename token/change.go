@@ -95,7 +95,7 @@ func (s *Seat) setSession(op string, e *entry, changes []object.Attribute) error
 	if err := object.CheckSet(e.all, changes, s.t.login == SO); err != nil {
 		return Wrap(op, err)
 	}
-	e.all = e.all.With(object.Template(changes).Clone()...)
+	e.own(e.all.With(object.Template(changes).Clone()...))
 	return nil
 }
 
@@ -145,6 +145,21 @@ func (t *Token) whole(ctx context.Context, op string, e *entry) (object.Template
 	return all, nil
 }
 
+// everything returns a copy of all attributes of an object, for the caller to
+// clear: of a session object those that are secret, too.
+func (t *Token) everything(ctx context.Context, op string, e *entry) (object.Template, error) {
+	if e.onToken() {
+		all, err := t.whole(ctx, op, e)
+		return all.Clone(), err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e.dead {
+		return nil, ckr.New(ckr.ObjectHandleInvalid, op, nil)
+	}
+	return e.all.Clone(), nil
+}
+
 // Copy makes a copy of an object, with changes (C_CopyObject, PKCS #11 v3.2
 // §5.7.2). Keys on the card have values that cannot be copied:
 // ckr.ActionProhibited. Errors: those of the access table for the new object
@@ -155,12 +170,9 @@ func (s *Seat) Copy(ctx context.Context, o *object.Object, changes ...object.Att
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.t.whole(ctx, op, e)
+	all, err := s.t.everything(ctx, op, e)
 	if err != nil {
 		return nil, err
-	}
-	if e.onToken() {
-		all = all.Clone() // what is known of the object stays
 	}
 	defer all.Clear()
 	if e.onToken() && secretClass(e.obj.Class()) {

@@ -122,7 +122,8 @@ func (t *Token) matches(ctx context.Context, e *entry, match []object.Attribute)
 	return true, nil
 }
 
-// known returns what is known of an object without an exchange.
+// known returns what is known of an object without an exchange; of a session
+// object, what may be read.
 func (t *Token) known(e *entry) (object.Template, bool) {
 	t.card.mu.Lock()
 	defer t.card.mu.Unlock()
@@ -132,7 +133,7 @@ func (t *Token) known(e *entry) (object.Template, bool) {
 		return nil, false
 	}
 	if !e.onToken() {
-		return e.all.Clone(), true
+		return e.shown.Clone(), true
 	}
 	r := t.card.dir.records[e.ref]
 	if r == nil {
@@ -151,14 +152,6 @@ func (s *Seat) Known(o *object.Object) (object.Template, error) {
 	all, ok := s.t.known(e)
 	if !ok {
 		return nil, ckr.New(ckr.ObjectHandleInvalid, "read attributes", nil)
-	}
-	if !e.onToken() {
-		defer all.Clear()
-		var shown object.Template
-		for _, v := range values(all, nil) {
-			shown = append(shown, v.Attribute)
-		}
-		return shown, nil
 	}
 	return all, nil
 }
@@ -442,10 +435,20 @@ func (s *Seat) add(op string, all object.Template) (*object.Object, error) {
 	}
 	e := &entry{owner: s, private: k.Private(), key: key}
 	h := t.next()
-	e.all = all.With(object.AttrUniqueID.Is(uniqueID(h)))
+	e.own(all.With(object.AttrUniqueID.Is(uniqueID(h))))
 	e.obj = object.New(t, h, class)
 	t.entries[h] = e
 	return e.obj, nil
+}
+
+// own makes all the attributes of a session object. The caller holds t.mu.
+func (e *entry) own(all object.Template) {
+	e.all, e.shown = all, nil
+	for _, a := range all {
+		if !object.Hidden(all, a.Type) {
+			e.shown = append(e.shown, a)
+		}
+	}
 }
 
 func isKey(c object.Class) bool {

@@ -43,7 +43,8 @@ type entry struct {
 
 	// A session object:
 	owner *Seat
-	all   object.Template
+	all   object.Template // the only holder of its secret values
+	shown object.Template // what of it may be read
 	key   *soft.Material
 	using sync.RWMutex // held for reading while key works
 }
@@ -203,7 +204,7 @@ func (t *Token) kill(e *entry, d *doomed) {
 		return
 	}
 	e.all.Clear()
-	e.all = nil
+	e.all, e.shown = nil, nil
 	*d = append(*d, e)
 }
 
