@@ -1,0 +1,60 @@
+package session_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/go-cryptoki/cryptoki/apdu/virtual"
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/token"
+)
+
+// TestCardOfAnotherMaker works with a card that OpenSC made: what the card
+// itself demands comes on top of the rules.
+func TestCardOfAnotherMaker(t *testing.T) {
+	ctx := t.Context()
+	card, userPIN := cardOfOpenSC(t)
+	r := rigOn(t, card, virtual.Single(card))
+	s := r.open(true)
+	public := labels(t, s)
+	if private := find(t, s, object.AttrPrivate.Is(true)); len(private) > 0 {
+		t.Errorf("before login %v are found", private)
+	}
+	// The card writes for the user only, public objects too.
+	_, err := s.Create(ctx, data(token.PublicToken, "early")...)
+	isCode(t, err, ckr.UserNotLoggedIn)
+	if diff := cmp.Diff(public, labels(t, s)); diff != "" {
+		t.Error(diff)
+	}
+	noError(t, s.Login(ctx, token.User, pin(userPIN)))
+	all := labels(t, s)
+	for _, kind := range []token.Kind{token.PublicToken, token.PrivateToken} {
+		o := must(s.Create(ctx, data(kind, kind.String())...))(t)
+		if v := must(object.Get(ctx, o, object.AttrValue))(t); string(v) != "value of "+kind.String() {
+			t.Errorf("%v: the value is %q", kind, v)
+		}
+		noError(t, s.Set(ctx, o, object.AttrLabel.Is("renamed")))
+		f := foreignRig(t, r).open(false)
+		if _, ok := labelled(t, f, "renamed"); ok == kind.Private() {
+			t.Errorf("%v: another program finds it without login: %v", kind, ok)
+		}
+		noError(t, s.Destroy(ctx, o))
+	}
+	_, priv := pair(t, s, token.PrivateToken, "new key")
+	must(s.Sign(ctx, mechanism.ECDSA{}, priv, make([]byte, 32)))(t)
+	for _, o := range find(t, s, object.AttrLabel.Is("new key")) {
+		noError(t, s.Destroy(ctx, o))
+	}
+	if diff := cmp.Diff(all, labels(t, s)); diff != "" {
+		t.Error(diff)
+	}
+	r.logout(s)
+	if diff := cmp.Diff(public, labels(t, s)); diff != "" {
+		t.Error(diff)
+	}
+	isCode(t, s.Login(ctx, token.SO, pin("12345678")), ckr.PINIncorrect)
+	inState(t, s, token.RWPublic)
+}
