@@ -675,3 +675,37 @@ func decrypts(t *testing.T, key crypto.Decrypter, pub *rsa.PublicKey) {
 		t.Errorf("OAEP with another label: %v", err)
 	}
 }
+
+// TLS takes any key that is a crypto.Signer: here an Ed25519 key of a session.
+func TestTLSWithAnEd25519SessionKey(t *testing.T) {
+	newCard(t, "demo", func(s *session.Session) {
+		ctx := context.Background()
+		_, priv, err := s.GenerateKeyPair(ctx, mechanism.ECEdwardsKeyPairGen{}, object.Template{object.AttrECParams.Is(oidEd25519)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := s.Key(ctx, priv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := &x509.Certificate{
+			SerialNumber: big.NewInt(1), DNSNames: []string{"ed"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+			IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaf, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		roots := x509.NewCertPool()
+		roots.AddCert(leaf)
+		cert := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			handshake(t, &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots, MaxVersion: version},
+				&tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots, ServerName: "ed"})
+		}
+	})
+}

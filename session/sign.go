@@ -147,12 +147,12 @@ func (s *Session) NewSign(ctx context.Context, m mechanism.Mechanism, key *objec
 	if err != nil {
 		return nil, err
 	}
-	return &SignOp{s: s, g: g, in: newInput(m), size: s.signatureSize(m, key)}, nil
+	return &SignOp{s: s, g: g, in: newInput(m), size: s.signatureSize(ctx, m, key)}, nil
 }
 
 // signatureSize is the length that a key's signatures have, as far as its
 // directory tells.
-func (s *Session) signatureSize(m mechanism.Mechanism, key *object.Object) int {
+func (s *Session) signatureSize(ctx context.Context, m mechanism.Mechanism, key *object.Object) int {
 	switch m := m.(type) {
 	case mechanism.HMAC:
 		if m.Length > 0 {
@@ -180,7 +180,24 @@ func (s *Session) signatureSize(m mechanism.Mechanism, key *object.Object) int {
 			return 2 * c.Bytes
 		}
 	}
-	return 0
+	return s.sizeByKey(ctx, m, key)
+}
+
+// sizeByKey takes the size from what is told of the key's length.
+func (s *Session) sizeByKey(ctx context.Context, m mechanism.Mechanism, key *object.Object) int {
+	can, err := s.seat.Mechanisms(ctx, key)
+	if err != nil {
+		return 0
+	}
+	info := can[m.Type()]
+	if info.MinKeySize != info.MaxKeySize {
+		return 0
+	}
+	n := int(info.MaxKeySize+7) / 8
+	if _, ok := m.(mechanism.ECDSA); ok {
+		n *= 2
+	}
+	return n
 }
 
 // Write adds data. It never reaches the card. Errors:
