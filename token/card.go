@@ -201,11 +201,15 @@ func (c *Card) keep(r Role, p PIN) {
 // when it might be the last try.
 func (c *Card) ensure(ctx context.Context, r Role) error {
 	c.mu.Lock()
-	state, pin := c.verified[r], c.pins[r]
-	c.mu.Unlock()
+	state := c.verified[r]
 	if state == verified {
+		c.mu.Unlock()
 		return nil
 	}
+	// A copy: a logout may clear the kept one while this is being sent.
+	pin := c.pins[r].clone()
+	c.mu.Unlock()
+	defer pin.Clear()
 	final := false
 	if q, ok := c.backend.(PINStatus); ok && state == doubtful {
 		still, tries, err := q.PINStatus(ctx, r)
