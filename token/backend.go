@@ -179,6 +179,13 @@ type ChangeCounter interface {
 	Changed(ctx context.Context) (bool, error)
 }
 
+// Sibling is a Backend that shares its card with Backends of other tokens.
+// Outdated tells, from memory, whether one of them has written since Objects
+// was answered last.
+type Sibling interface {
+	Outdated() bool
+}
+
 // Hider is a Backend whose directories of private objects may be readable for
 // the user only. HidesObjects tells, from memory, whether the last Objects
 // call met one.

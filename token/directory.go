@@ -38,13 +38,13 @@ func (c *Card) refresh(ctx context.Context, user bool) error {
 	c.mu.Lock()
 	d := &c.dir
 	hidden := user && !d.asUser && hides(c.backend)
-	current := d.loaded && !d.stale && !hidden
-	ask := d.loaded && !hidden
+	known := d.loaded && !hidden && !outdated(c.backend)
+	current := known && !d.stale
 	c.mu.Unlock()
 	if current {
 		return nil
 	}
-	if counter, ok := c.backend.(ChangeCounter); ok && ask {
+	if counter, ok := c.backend.(ChangeCounter); ok && known {
 		changed, err := counter.Changed(ctx)
 		if err != nil {
 			return err
@@ -73,6 +73,11 @@ func (c *Card) refresh(ctx context.Context, user bool) error {
 	defer c.mu.Unlock()
 	c.replace(records, user)
 	return nil
+}
+
+func outdated(b Backend) bool {
+	s, ok := b.(Sibling)
+	return ok && s.Outdated()
 }
 
 func hides(b Backend) bool {

@@ -51,7 +51,7 @@ func (c *Card) Plug(ctx context.Context, addr string) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err == nil, errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return nil
 	}
 	return fmt.Errorf("virtual: plug: %w", err)

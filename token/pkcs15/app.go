@@ -43,6 +43,7 @@ type app struct {
 	df   []byte // path of the application's directory
 	card applet
 
+	writes    uint64 // our own so far
 	counter   uint16 // the card's change counter when all was read
 	haveState bool
 	fresh     bool   // the state was read at probe, and nothing else since
@@ -54,7 +55,6 @@ type app struct {
 	dirs      []*dirFile
 	sides     [2]*sideFile // public, user
 	hidden    bool         // a directory could not be read without the user
-	dfACL     acl
 	usedFIDs  map[uint16]bool
 	backends  []*backend
 
@@ -95,8 +95,6 @@ func probe(ctx context.Context, conn *apdu.Conn) ([]token.Backend, error) {
 		usedFIDs: make(map[uint16]bool), objects: make(map[token.Ref]*entry),
 	}
 	err = conn.Exclusive(ctx, a.aid, func(ctx context.Context, tx *apdu.Tx) error {
-		fci, _ := tx.Selected()
-		a.dfACL = parseFCI(fci).acl
 		if err := a.readApplet(ctx); err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 type backend struct {
 	app    *app
 	authID []byte // of the user PIN; empty if there is none
+	seen   uint64 // app.writes when the objects were listed
 }
 
 // The optional interfaces that the family has.
@@ -37,6 +38,7 @@ var (
 	_ token.Random        = (*backend)(nil)
 	_ token.ChangeCounter = (*backend)(nil)
 	_ token.Hider         = (*backend)(nil)
+	_ token.Sibling       = (*backend)(nil)
 )
 
 // Exclusive runs f in one transaction with the application selected.
@@ -115,6 +117,19 @@ func (b *backend) Changed(ctx context.Context) (bool, error) {
 	return counter != b.app.counter || !b.app.haveState, err
 }
 
+// Outdated tells whether another token of the card wrote since our listing.
+func (b *backend) Outdated() bool { return b.seen != b.app.writes }
+
+// synced notes the change counter, and our own write, which outdates the
+// listings of the card's other tokens.
+func (b *backend) synced(ctx context.Context) error {
+	a := b.app
+	if a.writes++; b.seen == a.writes-1 {
+		b.seen = a.writes
+	}
+	return a.synced(ctx)
+}
+
 // HidesObjects tells whether a directory could not be read without the user.
 func (b *backend) HidesObjects() bool { return b.app.hidden }
 
@@ -134,6 +149,7 @@ func (b *backend) Objects(ctx context.Context, _ bool) ([]token.Record, error) {
 	}
 	a.counter = counter
 	a.linkSides()
+	b.seen = a.writes
 	return b.records(), nil
 }
 
@@ -166,11 +182,13 @@ func (a *app) disturbances(ctx context.Context) (n uint64) {
 	return n
 }
 
-// records lists the objects that belong to the token, and takes note of them.
+// records lists the objects that belong to the token, and takes note of all:
+// those of the card's other tokens have new entries, too.
 func (b *backend) records() (list []token.Record) {
 	a := b.app
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	clear(a.objects)
 	for _, d := range a.dirs {
 		for i, e := range d.entries {
 			if e.node.Tag == 0 {
@@ -180,12 +198,10 @@ func (b *backend) records() (list []token.Record) {
 				continue
 			}
 			a.usedFIDs[e.fid()] = true
-			if !b.owns(e) {
-				continue
+			a.objects[e.ref()] = e
+			if b.owns(e) {
+				list = append(list, a.record(e))
 			}
-			r := a.record(e)
-			a.objects[r.Ref] = e
-			list = append(list, r)
 		}
 	}
 	return list

@@ -39,13 +39,9 @@ type fileInfo struct {
 // always, 1 to 14 that PIN, 15 never.
 type acl [3]byte
 
-// The nibbles by what they rule: of an EF, a key file and a DF.
-func (a acl) read() byte   { return a[0] >> 4 }
+// update is the condition for writing an EF. Of the others, the first byte has
+// that for reading, and the second those for deleting and making a key.
 func (a acl) update() byte { return a[0] & 15 }
-func (a acl) delete() byte { return a[1] >> 4 }
-
-// createEF is the condition for new files in a DF.
-func (a acl) createEF() byte { return a[0] >> 4 }
 
 func parseFCI(b []byte) fileInfo {
 	f := fileInfo{size: -1}

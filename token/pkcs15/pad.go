@@ -41,7 +41,7 @@ func (b *backend) changeOnPad(ctx context.Context, p *pin, old bool) error {
 	if err := b.onPad(ctx, p, block, apdu.PINPad.Modify); err != nil {
 		return err
 	}
-	return b.app.synced(ctx)
+	return b.synced(ctx)
 }
 
 // empty is the data of a PIN command with n blocks to be filled in.

@@ -278,7 +278,7 @@ func (b *backend) setPIN(ctx context.Context, cmd apdu.Command, p *pin, secrets 
 	if err := b.app.judge(ctx, p, err); err != nil {
 		return err
 	}
-	return b.app.synced(ctx)
+	return b.synced(ctx)
 }
 
 // InitPIN sets the user's PIN by the right of the security officer, who is

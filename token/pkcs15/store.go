@@ -61,7 +61,7 @@ func (b *backend) ready() error {
 // finish notes a new or changed object and returns its record.
 func (b *backend) finish(ctx context.Context, e *entry) (token.Record, error) {
 	a := b.app
-	if err := a.synced(ctx); err != nil {
+	if err := b.synced(ctx); err != nil {
 		return token.Record{}, err
 	}
 	a.linkSides()
@@ -339,7 +339,7 @@ func (b *backend) Destroy(ctx context.Context, ref token.Ref, _ token.Auth) erro
 		if err != nil && !errors.Is(err, swNotFound) {
 			if refused(err) {
 				a.writeDir(context.WithoutCancel(ctx), e.dir, was)
-				a.synced(context.WithoutCancel(ctx))
+				b.synced(context.WithoutCancel(ctx))
 			}
 			return fmt.Errorf("file %X: %w", e.path.file, err)
 		}
@@ -350,7 +350,7 @@ func (b *backend) Destroy(ctx context.Context, ref token.Ref, _ token.Auth) erro
 	// The object is gone; its side record is only litter, and goes with the
 	// next write if it cannot go now.
 	a.keep(ctx, e, nil)
-	return a.synced(ctx)
+	return b.synced(ctx)
 }
 
 // shared reports whether another object lives in the same file.

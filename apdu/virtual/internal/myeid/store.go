@@ -1,7 +1,6 @@
 package myeid
 
 import (
-	"errors"
 	"fmt"
 )
 
@@ -18,8 +17,6 @@ type Store interface {
 	Commit(changes []Change) error
 	Records() (map[string][]byte, error)
 }
-
-var errBroken = errors.New("myeid: the card's state could not be kept")
 
 // Create makes a blank card that is kept in a Store.
 func Create(p Persona, s Store) (*Card, error) {
