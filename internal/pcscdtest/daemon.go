@@ -36,6 +36,7 @@ var Readers = [2]string{"Virtual PCD 00 00", "Virtual PCD 00 01"}
 // and the daemon with it, when the test is gone.
 const script = `
 mount -t tmpfs none "$1" || exit 1
+echo ready
 while read -r command; do
 	case $command in
 	start)
@@ -79,17 +80,18 @@ func Need(t testing.TB, tools ...string) {
 	if _, err := os.Stat(Driver); err != nil {
 		missing = append(missing, "vpcd")
 	}
-	if syscall.Geteuid() != 0 {
-		missing = append(missing, "the right to make a mount namespace")
+	if len(missing) > 0 {
+		lacks(t, strings.Join(missing, ", "))
 	}
-	if len(missing) == 0 {
-		return
-	}
+}
+
+func lacks(t testing.TB, what string) {
+	t.Helper()
 	say := t.Skipf
 	if os.Getenv("INTEROP") == "require" {
 		say = t.Fatalf
 	}
-	say("missing: %s", strings.Join(missing, ", "))
+	say("missing: %s", what)
 }
 
 // Start runs a daemon until the test ends.
@@ -98,9 +100,7 @@ func Start(t testing.TB) *Daemon {
 	Need(t)
 	dir := t.TempDir()
 	d := &Daemon{config: filepath.Join(dir, "reader.conf"), log: filepath.Join(dir, "log"), port: freePorts(t)}
-	if err := os.MkdirAll(directory, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	os.MkdirAll(directory, 0o755) // or it is there
 	config := fmt.Sprintf("FRIENDLYNAME \"Virtual PCD\"\nDEVICENAME /dev/null:0x%X\nLIBPATH %s\nCHANNELID 0x%X\n", d.port, Driver, d.port)
 	if err := os.WriteFile(d.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -111,8 +111,9 @@ func Start(t testing.TB) *Daemon {
 	d.in, _ = d.cmd.StdinPipe()
 	out, _ := d.cmd.StdoutPipe()
 	d.out = bufio.NewReader(out)
+	const right = "the right to make a mount namespace"
 	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
+		lacks(t, right)
 	}
 	t.Cleanup(func() {
 		d.in.Close()
@@ -122,6 +123,9 @@ func Start(t testing.TB) *Daemon {
 			t.Logf("pcscd said:\n%s", log)
 		}
 	})
+	if _, err := d.out.ReadString('\n'); err != nil {
+		lacks(t, right)
+	}
 	d.Run(t)
 	return d
 }
