@@ -23,7 +23,7 @@ const (
 
 // Bounds of the cards' file system.
 const (
-	maxRead  = 256    // bytes of one READ BINARY
+	maxRead  = 255    // bytes of one READ BINARY that every card takes
 	maxWrite = 255    // bytes of one UPDATE BINARY
 	maxFile  = 0x7FFF // bytes of a file: offsets have 15 bits
 )
@@ -128,7 +128,7 @@ func (a *app) readSelected(ctx context.Context, size int, enough func([]byte) bo
 		size = maxFile
 	}
 	for len(b) < size {
-		want := min(maxRead, size-len(b))
+		want := min(a.maxRead(), size-len(b))
 		part, err := a.do(ctx, apdu.Command{INS: 0xB0, P1: byte(len(b) >> 8), P2: byte(len(b)), Le: want})
 		if len(part) > want {
 			return nil, fmt.Errorf("READ BINARY: %d bytes for %d: %w", len(part), want, apdu.ErrLink)
@@ -244,3 +244,12 @@ func refused(err error) bool {
 
 // why gives errors of the card the code that they have for the caller.
 func why(op string, err error) error { return token.Wrap(op, err) }
+
+// maxRead is how many bytes one READ BINARY brings: a card before version 4
+// has no whole 256.
+func (a *app) maxRead() int {
+	if a.card.version[0] >= 4 {
+		return 256
+	}
+	return maxRead
+}

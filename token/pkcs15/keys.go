@@ -228,11 +228,27 @@ func (a *app) importRSA(ctx context.Context, k rsaKey) error {
 		if part.v.BitLen() > 8*part.size {
 			return ckr.Newf(ckr.TemplateInconsistent, "", "the primes are not of half the modulus's length")
 		}
-		if err := a.putPart(ctx, part.p2, part.v.FillBytes(make([]byte, part.size+1))); err != nil {
+		b := part.v.FillBytes(make([]byte, part.size+1))
+		if len(b) > maxWrite && !a.chains() {
+			if err := a.putModulus(ctx, b[1:]); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := a.putPart(ctx, part.p2, b); err != nil {
 			return err
 		}
 	}
 	return a.putPart(ctx, 0x81, k.e.Bytes())
+}
+
+// putModulus writes a modulus in halves, for cards that do not chain.
+func (a *app) putModulus(ctx context.Context, n []byte) error {
+	half := len(n) / 2
+	if err := a.putPart(ctx, 0x88, n[:half]); err != nil {
+		return err
+	}
+	return a.putPart(ctx, 0x89, n[half:])
 }
 
 func (a *app) putPart(ctx context.Context, p2 byte, v []byte) error {

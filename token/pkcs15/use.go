@@ -21,6 +21,7 @@ import (
 // Algorithms of the security environment.
 const (
 	algRaw = 0x00 // RSA and AES without padding
+	algPad = 0x02 // RSA, padded by the card as PKCS #1 v1.5 has it
 	algEC  = 0x04 // ECDSA and ECDH
 )
 
@@ -72,12 +73,12 @@ func (b *backend) Sign(ctx context.Context, ref token.Ref, m mechanism.Mechanism
 	if _, ok := m.(mechanism.ECDSA); ok {
 		return b.app.signECDSA(ctx, e, input)
 	}
-	block, err := signBlock(m, input, e.bits)
+	a := b.app
+	alg, block, err := a.signInput(m, input, e.bits)
 	if err != nil {
 		return nil, err
 	}
-	a := b.app
-	if err := a.environment(ctx, mseSign, algRaw, e, privateRef...); err != nil {
+	if err := a.environment(ctx, mseSign, alg, e, privateRef...); err != nil {
 		return nil, err
 	}
 	sig, err := a.do(ctx, apdu.Command{INS: 0x2A, P1: 0x9E, P2: 0x9A, Data: block, Le: 256})
@@ -85,6 +86,37 @@ func (b *backend) Sign(ctx context.Context, ref token.Ref, m mechanism.Mechanism
 		return nil, keyError(err)
 	}
 	return exactly(sig, (e.bits+7)/8)
+}
+
+// signInput is what the card is given to sign: the whole block, or on a card
+// that cannot take one so long, what it then pads itself.
+func (a *app) signInput(m mechanism.Mechanism, input []byte, bits int) (alg byte, data []byte, err error) {
+	if a.takesBlock(bits) {
+		data, err = signBlock(m, input, bits)
+		return algRaw, data, err
+	}
+	pkcs1, ok := m.(mechanism.RSAPKCS)
+	if !ok {
+		return 0, nil, ckr.New(ckr.MechanismInvalid, "", nil)
+	}
+	if pkcs1.Hash != 0 {
+		if input, err = rsapad.DigestInfo(pkcs1.Hash, input); err != nil {
+			return 0, nil, err
+		}
+	}
+	if len(input) > (bits+7)/8-11 {
+		return 0, nil, ckr.Newf(ckr.DataLenRange, "", "%d bytes", len(input))
+	}
+	return algPad, input, nil
+}
+
+// takesBlock reports whether a block of the modulus's length reaches the card:
+// those before version 4.5 do not chain commands.
+func (a *app) takesBlock(bits int) bool { return a.chains() || (bits+7)/8 <= maxWrite }
+
+func (a *app) chains() bool {
+	v := a.card.version
+	return v[0] > 4 || v[0] == 4 && v[1] >= 5
 }
 
 // exactly returns an RSA result in the modulus's length; a card that leaves
@@ -193,8 +225,7 @@ func (b *backend) Decrypt(ctx context.Context, ref token.Ref, m mechanism.Mechan
 	if err := a.environment(ctx, mseDecrypt, algRaw, e, privateRef...); err != nil {
 		return nil, err
 	}
-	in := append(make([]byte, 1, n+1), data...) // padding indicator 00
-	block, err := a.do(ctx, apdu.Command{INS: 0x2A, P1: 0x80, P2: 0x86, Data: in, Le: 256})
+	block, err := a.decipher(ctx, data)
 	if err != nil {
 		return nil, keyError(err)
 	}
@@ -203,6 +234,30 @@ func (b *backend) Decrypt(ctx context.Context, ref token.Ref, m mechanism.Mechan
 		return nil, ckr.Newf(ckr.DeviceError, "", "the card answered %d bytes for %d", len(block), n)
 	}
 	return unpad(m, block)
+}
+
+// Padding indicators of DECIPHER: the whole cryptogram, or its halves, which
+// is how cards take one that is too long for them.
+const (
+	wholeCryptogram = 0x00
+	firstHalf       = 0x81
+	secondHalf      = 0x82
+)
+
+// decipher sends a cryptogram and returns the block that comes of it.
+func (a *app) decipher(ctx context.Context, data []byte) ([]byte, error) {
+	cmd := apdu.Command{INS: 0x2A, P1: 0x80, P2: 0x86, Le: 256}
+	if a.chains() || len(data) < maxWrite {
+		cmd.Data = append([]byte{wholeCryptogram}, data...)
+		return a.do(ctx, cmd)
+	}
+	half := len(data) / 2
+	first := apdu.Command{INS: 0x2A, P1: 0x80, P2: 0x86, Data: append([]byte{firstHalf}, data[:half]...)}
+	if _, err := a.do(ctx, first); err != nil {
+		return nil, err
+	}
+	cmd.Data = append([]byte{secondHalf}, data[half:]...)
+	return a.do(ctx, cmd)
 }
 
 func unpad(m mechanism.Mechanism, block []byte) ([]byte, error) {
@@ -387,11 +442,17 @@ func (a *app) rsaAble(lo, hi int) abilities {
 	}
 	set(mechanism.TypeRSAPKCSKeyPairGen, mechanism.FlagGenerateKeyPair)
 	set(mechanism.TypeRSAPKCS, mechanism.FlagSign|mechanism.FlagDecrypt)
-	set(mechanism.TypeRSAX509, mechanism.FlagSign|mechanism.FlagDecrypt)
-	set(mechanism.TypeRSAPKCSPSS, mechanism.FlagSign)
+	set(mechanism.TypeRSAX509, mechanism.FlagDecrypt)
 	set(mechanism.TypeRSAPKCSOAEP, mechanism.FlagDecrypt)
 	for _, h := range hashes {
 		set(mechanism.RSAPKCS{Hash: h}.Type(), mechanism.FlagSign)
+	}
+	if !a.takesBlock(hi) {
+		return t
+	}
+	set(mechanism.TypeRSAX509, mechanism.FlagSign|mechanism.FlagDecrypt)
+	set(mechanism.TypeRSAPKCSPSS, mechanism.FlagSign)
+	for _, h := range hashes {
 		set(mechanism.RSAPSS{Hash: h}.Type(), mechanism.FlagSign)
 	}
 	return t
