@@ -35,6 +35,7 @@ type config struct {
 	ask      token.PINFunc
 	cache    PINCache
 	allow    sources
+	legacy   bool
 }
 
 // WithProvider says where readers come from, instead of the readers of the
@@ -48,6 +49,11 @@ func WithDrivers(d ...token.Driver) Option { return func(c *config) { c.drivers 
 // WithLogger logs every exchange with a card at debug level; PINs, keys and
 // the contents of files are left out.
 func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l } }
+
+// WithLegacy offers what is broken or weak as well: MD5, DES, triple DES, raw
+// RSA signatures and decryption, and RSA with less than 2048 bits, in software.
+// It is for old data and old peers. What a card does is the card's own.
+func WithLegacy() Option { return func(c *config) { c.legacy = true } }
 
 // Drivers returns the drivers for all card families that the library knows.
 func Drivers() []token.Driver { return []token.Driver{pkcs15.Driver()} }
@@ -74,7 +80,11 @@ func Open(ctx context.Context, opts ...Option) (*Module, error) {
 	if c.logger != nil {
 		conn = append(conn, apdu.WithLogger(c.logger))
 	}
-	return &Module{list: slot.NewList(c.provider, c.drivers, conn...), config: c}, nil
+	list := slot.NewList(c.provider, c.drivers, conn...)
+	if c.legacy {
+		list.AllowLegacy()
+	}
+	return &Module{list: list, config: c}, nil
 }
 
 // Application begins a second application on the same cards.

@@ -71,6 +71,14 @@ func hashesOf(m Mechanism) []crypto.Hash {
 		return given(m.Hash)
 	case SLHDSA:
 		return given(m.Hash)
+	case HashDerive:
+		return given(m.Hash)
+	case HKDF:
+		return given(m.Hash)
+	case PBKDF2:
+		return given(m.Hash)
+	case KBKDF:
+		return hashesOf(Resolve(m.PRF))
 	case ECDH:
 		h, _, _ := m.KDF.Hash()
 		return given(h)
@@ -106,7 +114,7 @@ func problemOf(m Mechanism) string {
 	case SLHDSA:
 		return slhdsaProblem(m)
 	default:
-		return aesProblem(m)
+		return first(aesProblem(m), aeadProblem(m), desProblem(m), deriveProblem(m))
 	}
 }
 

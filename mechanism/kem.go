@@ -1,7 +1,7 @@
 package mechanism
 
 // MLKEM is the key encapsulation of FIPS 203, CKM_ML_KEM, PKCS #11 v3.2
-// §6.68. What it encapsulates is a secret of 32 bytes.
+// §6. What it encapsulates is a secret of 32 bytes.
 type MLKEM struct{}
 
 // Type is CKM_ML_KEM.

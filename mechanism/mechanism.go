@@ -24,3 +24,12 @@ type Raw struct {
 
 // Type returns m.T.
 func (m Raw) Type() Type { return m.T }
+
+// Keys returns the keys that a mechanism names as parameters, in order.
+func Keys(m Mechanism) []KeyRef {
+	switch m := Resolve(m).(type) {
+	case interface{ keys() []KeyRef }:
+		return m.keys()
+	}
+	return nil
+}

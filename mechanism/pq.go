@@ -14,7 +14,7 @@ const (
 )
 
 // MLDSA is a signature of FIPS 204 over the message itself, CKM_ML_DSA, PKCS
-// #11 v3.2 §6.67. Context is at most 255 bytes. Verification ignores Hedge.
+// #11 v3.2 §6. Context is at most 255 bytes. Verification ignores Hedge.
 type MLDSA struct {
 	Hedge   Hedge
 	Context []byte
@@ -30,7 +30,7 @@ type MLDSAKeyPairGen struct{}
 // Type is CKM_ML_DSA_KEY_PAIR_GEN.
 func (MLDSAKeyPairGen) Type() Type { return TypeMLDSAKeyPairGen }
 
-// SLHDSA is a signature of FIPS 205, PKCS #11 v3.2 §6.69. Context is at most
+// SLHDSA is a signature of FIPS 205, PKCS #11 v3.2 §6. Context is at most
 // 255 bytes. Verification ignores Hedge.
 //
 // Without a Hash it is CKM_SLH_DSA, pure; with one it is

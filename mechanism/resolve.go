@@ -31,6 +31,8 @@ func Resolve(m Mechanism) Mechanism {
 var plain = []Mechanism{
 	RSAPKCS{}, RSAX509{}, ECDSA{}, EdDSA{}, AESECB{}, AESCMAC{}, AESKeyWrap{}, AESKeyWrapKWP{},
 	RSAKeyPairGen{}, ECKeyPairGen{}, ECEdwardsKeyPairGen{}, ECMontgomeryKeyPairGen{}, AESKeyGen{}, GenericSecretKeyGen{},
+	ChaCha20KeyGen{}, AESXTSKeyGen{}, HKDFKeyGen{}, SHAKEDerive{Bits: 128}, SHAKEDerive{Bits: 256},
+	DESECB{}, DES3ECB{}, DESKeyGen{}, DES2KeyGen{}, DES3KeyGen{},
 	MLKEM{}, MLKEMKeyPairGen{}, MLDSA{}, MLDSAKeyPairGen{}, SLHDSA{}, SLHDSAKeyPairGen{},
 }
 
@@ -56,6 +58,10 @@ func resolveRaw(raw Raw) Mechanism {
 			return RSAPSS{Hash: row.hash}
 		case row.ecdsa:
 			return ECDSA{Hash: row.hash}
+		case SLHDSA{Hash: row.hash}.Type():
+			return SLHDSA{Hash: row.hash}
+		case HashDerive{row.hash}.Type():
+			return HashDerive{row.hash}
 		}
 	}
 	return resolveIV(raw)
@@ -69,6 +75,18 @@ func resolveIV(raw Raw) Mechanism {
 		return AESCBC{IV: raw.Param}
 	case TypeAESCBCPad:
 		return AESCBCPad{IV: raw.Param}
+	case TypeAESCTS:
+		return AESCTS{IV: raw.Param}
+	case TypeAESXTS:
+		return AESXTS{Tweak: raw.Param}
+	case TypeDESCBC:
+		return DESCBC{IV: raw.Param}
+	case TypeDESCBCPad:
+		return DESCBCPad{IV: raw.Param}
+	case TypeDES3CBC:
+		return DES3CBC{IV: raw.Param}
+	case TypeDES3CBCPad:
+		return DES3CBCPad{IV: raw.Param}
 	case TypeAESKeyWrap:
 		return AESKeyWrap{IV: raw.Param}
 	case TypeAESKeyWrapKWP:

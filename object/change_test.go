@@ -186,8 +186,8 @@ func TestUnwrappingKeyDecidesWhatComesOut(t *testing.T) {
 			t.Errorf("%s: %v lacks what the key's template gives", test.name, merged)
 		}
 	}
-	if _, err := object.CheckDerive(object.Template{object.AttrDeriveTemplate.Is(object.Template{object.AttrSensitive.Is(true)})},
-		object.Template{object.AttrSensitive.Is(false)}); !errors.Is(err, ckr.TemplateInconsistent) {
+	if _, err := object.CheckDerive([]object.Template{{object.AttrDeriveTemplate.Is(object.Template{object.AttrSensitive.Is(true)})}},
+		object.Template{object.AttrSensitive.Is(false)}, mechanism.SHAKEDerive{Bits: 128}); !errors.Is(err, ckr.TemplateInconsistent) {
 		t.Errorf("deriving against the key's template: %v", err)
 	}
 }

@@ -116,6 +116,15 @@ func CurveByName(name string) (Curve, bool) {
 	return c, c.Name != ""
 }
 
+// CurveByOID returns the curve with an object identifier.
+func CurveByOID(oid asn1.ObjectIdentifier) (Curve, bool) {
+	i := slices.IndexFunc(curves, func(c Curve) bool { return c.OID.Equal(oid) })
+	if i < 0 {
+		return Curve{}, false
+	}
+	return curves[i], true
+}
+
 // Point reads CKA_EC_POINT or the public data of a key agreement for the
 // curve: the bytes as they are or within a DER OCTET STRING. It returns the
 // bytes as they are: 04‖X‖Y for NIST curves, as long as a coordinate otherwise. Points not

@@ -32,6 +32,25 @@ func pqOID(key KeyType, set ParameterSet) (asn1.ObjectIdentifier, bool) {
 	return append(append(asn1.ObjectIdentifier(nil), row.arcs...), last), true
 }
 
+// AlgorithmOf returns the algorithm identifier of post-quantum keys of a
+// parameter set.
+func AlgorithmOf(key KeyType, set ParameterSet) (asn1.ObjectIdentifier, bool) {
+	return pqOID(key, set)
+}
+
+// ParameterSetOf returns the type and parameter set of post-quantum keys with
+// an algorithm identifier.
+func ParameterSetOf(oid asn1.ObjectIdentifier) (key KeyType, set ParameterSet, ok bool) {
+	for key, sets := range pqLengths {
+		for set := range sets {
+			if other, _ := pqOID(key, set); other.Equal(oid) {
+				return key, set, true
+			}
+		}
+	}
+	return 0, 0, false
+}
+
 // pqInfo returns SubjectPublicKeyInfo of a public key, or nothing of a private
 // one: who can compute it from the value asks [PublicKeyInfo].
 func pqInfo(key KeyType, t Template) ([]byte, error) {
@@ -67,12 +86,9 @@ func ParseInfo(info []byte) (t Template, value []byte, ok bool) {
 			return Template{AttrClass.Is(ClassPublicKey), AttrKeyType.Is(c.Key), AttrECParams.Is(c.Params()), AttrECPoint.Is(EncodePoint(value))}, value, true
 		}
 	}
-	for key, sets := range pqLengths {
-		for set := range sets {
-			if oid, _ := pqOID(key, set); oid.Equal(parsed.Algorithm.OID) {
-				return Template{AttrClass.Is(ClassPublicKey), AttrKeyType.Is(key), AttrParameterSet.Is(set), AttrValue.Is(value)}, value, true
-			}
-		}
+	key, set, ok := ParameterSetOf(parsed.Algorithm.OID)
+	if !ok {
+		return nil, nil, false
 	}
-	return nil, nil, false
+	return Template{AttrClass.Is(ClassPublicKey), AttrKeyType.Is(key), AttrParameterSet.Is(set), AttrValue.Is(value)}, value, true
 }

@@ -95,8 +95,9 @@ func In[T any](t Template, a Attr[T]) (v T, ok bool) {
 
 // Is reports whether a template has an attribute that is true.
 func Is(t Template, a Attr[bool]) bool {
-	v, _ := In(t, a)
-	return v
+	found, _ := t.Lookup(a.Type)
+	v, _ := decodeBool(found.value)
+	return v && !found.bad && !found.array
 }
 
 // Matches reports whether the template has every attribute of match with an

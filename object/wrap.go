@@ -111,14 +111,6 @@ func CheckUnwrap(unwrapping, t Template) (Template, error) {
 	return merged, nil
 }
 
-// CheckDerive returns the template for a key that is about to be derived
-// (PKCS #11 v3.2 §5.18.5): t together with CKA_DERIVE_TEMPLATE of the base key.
-// Where both say different things it returns ckr.TemplateInconsistent.
-func CheckDerive(base, t Template) (Template, error) {
-	given, _ := In(base, AttrDeriveTemplate)
-	return merge("derive", given, t)
-}
-
 func merge(op string, given, t Template) (Template, error) {
 	for _, a := range given {
 		if other, ok := t.Lookup(a.Type); ok && !other.Equal(a) {

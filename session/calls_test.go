@@ -25,10 +25,17 @@ func calls(ctx context.Context, s *session.Session, o, pub, priv *object.Object)
 		"Copy":       func() error { return second(s.Copy(ctx, o, label)) },
 		"Create":     func() error { return second(s.Create(ctx, dataTemplate()...)) },
 		"Decrypt":    func() error { return second(s.Decrypt(ctx, mechanism.RSAPKCS{}, priv, data)) },
-		"Derive":     func() error { return second(s.Derive(ctx, mechanism.ECDH{Public: data}, priv)) },
-		"Destroy":    func() error { return s.Destroy(ctx, o) },
-		"Digest":     func() error { return second(s.Digest(ctx, mechanism.Digest{Hash: 5}, data)) },
-		"Encrypt":    func() error { return second(s.Encrypt(ctx, mechanism.RSAPKCS{}, pub, data)) },
+		"Decapsulate": func() error {
+			return second(s.Decapsulate(ctx, mechanism.MLKEM{}, priv, data))
+		},
+		"Derive":  func() error { return second(s.Derive(ctx, mechanism.ECDH{Public: data}, priv)) },
+		"Destroy": func() error { return s.Destroy(ctx, o) },
+		"Digest":  func() error { return second(s.Digest(ctx, mechanism.Digest{Hash: 5}, data)) },
+		"Encapsulate": func() error {
+			_, _, err := s.Encapsulate(ctx, mechanism.MLKEM{}, pub)
+			return err
+		},
+		"Encrypt": func() error { return second(s.Encrypt(ctx, mechanism.RSAPKCS{}, pub, data)) },
 		"Find": func() error {
 			for _, err := range s.Find(ctx) {
 				return err
@@ -50,14 +57,26 @@ func calls(ctx context.Context, s *session.Session, o, pub, priv *object.Object)
 		"Mechanisms": func() error { return second(s.Mechanisms(ctx, priv)) },
 		"NewDecrypt": func() error { return second(s.NewDecrypt(ctx, mechanism.RSAPKCS{}, priv)) },
 		"NewDigest":  func() error { return second(s.NewDigest(ctx, mechanism.Digest{Hash: 5})) },
-		"NewSign":    func() error { return second(s.NewSign(ctx, mechanism.ECDSA{}, priv)) },
-		"NewVerify":  func() error { return second(s.NewVerify(ctx, mechanism.ECDSA{}, pub)) },
-		"PublicKey":  func() error { return second(s.PublicKey(ctx, priv)) },
-		"Random":     func() error { return second(s.Random(ctx, 8)) },
-		"Set":        func() error { return s.Set(ctx, o, label) },
-		"SetPIN":     func() error { return s.SetPIN(ctx, pin(userPIN), pin("111111")) },
-		"Sign":       func() error { return second(s.Sign(ctx, mechanism.ECDSA{}, priv, digest)) },
-		"Size":       func() error { return second(s.Size(ctx, o)) },
+		"NewKeyOp": func() error {
+			return second(s.NewKeyOp(ctx, token.ToDerive, mechanism.ECDH{Public: data}, priv))
+		},
+		"ResumeDigest": func() error { return second(s.ResumeDigest(ctx, mechanism.Digest{Hash: 5}, nil)) },
+		"Wrap":         func() error { return second(s.Wrap(ctx, mechanism.AESKeyWrap{}, pub, priv)) },
+		"WrapAuthenticated": func() error {
+			return second(s.WrapAuthenticated(ctx, mechanism.AESGCM{IV: data}, pub, priv, data))
+		},
+		"Unwrap": func() error { return second(s.Unwrap(ctx, mechanism.AESKeyWrap{}, priv, data)) },
+		"UnwrapAuthenticated": func() error {
+			return second(s.UnwrapAuthenticated(ctx, mechanism.AESGCM{IV: data}, priv, data, data))
+		},
+		"NewSign":   func() error { return second(s.NewSign(ctx, mechanism.ECDSA{}, priv)) },
+		"NewVerify": func() error { return second(s.NewVerify(ctx, mechanism.ECDSA{}, pub)) },
+		"PublicKey": func() error { return second(s.PublicKey(ctx, priv)) },
+		"Random":    func() error { return second(s.Random(ctx, 8)) },
+		"Set":       func() error { return s.Set(ctx, o, label) },
+		"SetPIN":    func() error { return s.SetPIN(ctx, pin(userPIN), pin("111111")) },
+		"Sign":      func() error { return second(s.Sign(ctx, mechanism.ECDSA{}, priv, digest)) },
+		"Size":      func() error { return second(s.Size(ctx, o)) },
 		"StoreCertificate": func() error {
 			return second(s.StoreCertificate(ctx, &x509.Certificate{Raw: []byte{0x30, 0}, RawSubject: []byte{0x30, 0}, SerialNumber: big.NewInt(1)}))
 		},

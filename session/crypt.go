@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"hash"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
@@ -113,38 +112,4 @@ func (o *DecryptOp) Close() error {
 	o.done = true
 	o.auth.Consent.Clear()
 	return nil
-}
-
-// Derive makes a secret key from a base key and another party's public value
-// (C_DeriveKey, PKCS #11 v3.2 §5.18.5); see token.Seat.DeriveKey.
-func (s *Session) Derive(ctx context.Context, m mechanism.Mechanism, base *object.Object, template ...object.Attribute) (*object.Object, error) {
-	g, err := s.seat.Grant(ctx, "derive key", base, token.ToDerive, m)
-	if err != nil {
-		return nil, err
-	}
-	return s.seat.DeriveKey(ctx, g, token.Auth{}, m, template)
-}
-
-// Digest hashes data in one call (C_Digest, PKCS #11 v3.2 §5.12), in
-// software. Errors: ckr.MechanismInvalid, ckr.SessionHandleInvalid.
-func (s *Session) Digest(ctx context.Context, m mechanism.Mechanism, data []byte) ([]byte, error) {
-	h, err := s.NewDigest(ctx, m)
-	if err != nil {
-		return nil, err
-	}
-	h.Write(data)
-	return h.Sum(nil), nil
-}
-
-// NewDigest begins a digest in several parts (C_DigestInit). Errors: as of
-// Digest.
-func (s *Session) NewDigest(_ context.Context, m mechanism.Mechanism) (hash.Hash, error) {
-	if _, err := s.Info(); err != nil {
-		return nil, err
-	}
-	if err := mechanism.Check(m); err != nil {
-		return nil, token.Wrap("digest", err)
-	}
-	h, err := soft.NewHash(m)
-	return h, token.Wrap("digest", err)
 }

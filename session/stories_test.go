@@ -297,10 +297,12 @@ func TestBadHandles(t *testing.T) {
 		for call, f := range calls(ctx, s, o, o, o) {
 			switch call {
 			case "Close", "Create", "Digest", "Find", "GenerateKey", "GenerateKeyPair", "Info", "InitPIN", "Login", "Logout",
-				"NewDigest", "Random", "SetPIN", "StoreCertificate", "UnblockPIN":
+				"NewDigest", "Random", "ResumeDigest", "SetPIN", "StoreCertificate", "UnblockPIN":
 				continue // they take no handle
 			}
-			if code := ckr.Of(f()); code != ckr.ObjectHandleInvalid && code != ckr.KeyHandleInvalid {
+			switch code := ckr.Of(f()); code {
+			case ckr.ObjectHandleInvalid, ckr.KeyHandleInvalid, ckr.WrappingKeyHandleInvalid, ckr.UnwrappingKeyHandleInvalid:
+			default:
 				t.Errorf("%s with a handle that is %s: %v", call, name, code)
 			}
 		}
@@ -327,7 +329,8 @@ func TestCancelledCallersReturnAtOnce(t *testing.T) {
 		}
 		if err := call(); err != nil && ckr.Of(err) != ckr.FunctionCanceled {
 			switch name {
-			case "Decrypt", "Derive", "Encrypt", "NewDecrypt", "InitPIN", "Login", "Verify":
+			case "Decrypt", "Derive", "Encrypt", "NewDecrypt", "InitPIN", "Login", "Verify", "ResumeDigest", "Decapsulate", "Encapsulate",
+				"Wrap", "WrapAuthenticated", "Unwrap", "UnwrapAuthenticated", "NewKeyOp":
 				continue // refused before the context is looked at
 			}
 			t.Errorf("%s: %v", name, err)

@@ -24,6 +24,7 @@ type List struct {
 	mu       sync.Mutex
 	tokens   map[*token.Card]*token.Token
 	arrivals arrivals
+	legacy   bool // for the tokens
 }
 
 // NewList returns the view of a new application of p. The drivers are asked in
@@ -38,7 +39,15 @@ func NewList(p apdu.Provider, drivers []token.Driver, opts ...apdu.Option) *List
 
 // Application returns the view of another application on the same cards: it
 // has logins, sessions and session objects of its own.
-func (l *List) Application() *List { return NewList(l.hub.provider, l.drivers, l.opts...) }
+func (l *List) Application() *List {
+	other := NewList(l.hub.provider, l.drivers, l.opts...)
+	other.legacy = l.legacy
+	return other
+}
+
+// AllowLegacy offers the application what is broken or weak as well; see
+// token.Token.AllowLegacy. It is called before the List is used.
+func (l *List) AllowLegacy() { l.legacy = true }
 
 // Slots lists the slots (C_GetSlotList), those with a token only if present
 // is true. Cards that are new are read. A card that no driver knows is shown
@@ -141,6 +150,9 @@ func (l *List) token(c *token.Card) (*token.Token, error) {
 			}
 		}
 		t = c.Application()
+		if l.legacy {
+			t.AllowLegacy()
+		}
 		l.tokens[c] = t
 	}
 	return t, nil

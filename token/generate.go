@@ -31,6 +31,9 @@ func (s *Seat) GenerateKeyPair(ctx context.Context, m mechanism.Mechanism, pub, 
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := object.CheckPair(pub, priv); err != nil {
+		return nil, nil, Wrap(op, err)
+	}
 	for _, half := range []object.Template{pub, priv} {
 		if err := s.mayMake(op, kindOfTemplate(half)); err != nil {
 			return nil, nil, err
@@ -38,6 +41,12 @@ func (s *Seat) GenerateKeyPair(ctx context.Context, m mechanism.Mechanism, pub, 
 	}
 	if kindOfTemplate(priv).Token() {
 		return s.generateOnCard(ctx, op, m, pub, priv)
+	}
+	if err := s.t.Offers(op, m.Type()); err != nil {
+		return nil, nil, err
+	}
+	if err := s.t.sound(pub); err != nil {
+		return nil, nil, Wrap(op, err)
 	}
 	pubValues, privValues, err := soft.GenerateKeyPair(m, pub, priv)
 	if err != nil {
@@ -154,6 +163,9 @@ func (s *Seat) GenerateKey(ctx context.Context, m mechanism.Mechanism, t object.
 		})
 		return o, err
 	}
+	if err := s.t.Offers(op, m.Type()); err != nil {
+		return nil, err
+	}
 	values, err := soft.GenerateKey(m, t)
 	if err != nil {
 		return nil, Wrap(op, err)
@@ -163,94 +175,4 @@ func (s *Seat) GenerateKey(ctx context.Context, m mechanism.Mechanism, t object.
 		return nil, Wrap(op, err)
 	}
 	return s.make(ctx, op, t)
-}
-
-// DeriveKey makes a secret key from a base key (C_DeriveKey, PKCS #11 v3.2
-// §5.18.5) under g. Without CKA_VALUE_LEN the key is as long as the secret;
-// a shorter one takes the secret's trailing bytes, as §6.3 has it for ECDH.
-// CKA_ALWAYS_SENSITIVE and CKA_NEVER_EXTRACTABLE need the base key's.
-func (s *Seat) DeriveKey(ctx context.Context, g Grant, a Auth, m mechanism.Mechanism, t object.Template) (*object.Object, error) {
-	const op = "derive key"
-	if !t.Has(object.AttrClass.Type) {
-		t = t.With(object.AttrClass.Is(object.ClassSecretKey))
-	}
-	if class, _ := object.In(t, object.AttrClass); class != object.ClassSecretKey {
-		return nil, ckr.Newf(ckr.TemplateInconsistent, op, "a derived key is a secret key")
-	}
-	if !t.Has(object.AttrKeyType.Type) {
-		t = t.With(object.AttrKeyType.Is(object.KeyGenericSecret))
-	}
-	if err := s.mayMake(op, derivedKind(t)); err != nil {
-		return nil, err
-	}
-	base, ok := s.t.known(g.entry)
-	if !ok {
-		return nil, ckr.New(ckr.KeyHandleInvalid, op, nil)
-	}
-	t, err := object.CheckDerive(base, t.Clone())
-	if err != nil {
-		return nil, Wrap(op, err)
-	}
-	t, err = object.Complete(object.Derived, t, s.isSO())
-	if err != nil {
-		return nil, Wrap(op, err)
-	}
-	var secret []byte
-	defer func() { clear(secret) }()
-	n, err := length(t)
-	if err != nil {
-		return nil, Wrap(op, err)
-	}
-	err = s.Use(ctx, op, g, a, func(ctx context.Context, b Backend, ref Ref) (err error) {
-		secret, err = deriveOnCard(ctx, b, ref, m, a, n)
-		return err
-	}, func(key *soft.Material) (err error) {
-		secret, err = soft.DeriveLength(key, m, n)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	value := object.AttrValue.Is(secret)
-	defer value.Clear()
-	all, err := object.Finish(t.With(value))
-	if err != nil {
-		return nil, Wrap(op, err)
-	}
-	all = object.Inherit(all, base)
-	defer all.Clear()
-	return s.make(ctx, op, all)
-}
-
-// derivedKind is the kind of the key to be, before its value is known.
-func derivedKind(t object.Template) Kind {
-	onToken, _ := object.In(t, object.AttrToken)
-	private, given := object.In(t, object.AttrPrivate)
-	return kindOf(onToken, private || !given)
-}
-
-// length is how many bytes the key shall have; 0 leaves it to the mechanism.
-func length(t object.Template) (int, error) {
-	n, given := object.In(t, object.AttrValueLen)
-	if given && (n == 0 || n > maxDerived) {
-		return 0, ckr.Newf(ckr.KeySizeRange, "", "a key of %d bytes", n)
-	}
-	return int(n), nil
-}
-
-// maxDerived bounds the length of a derived key in bytes.
-const maxDerived = 1 << 16
-
-func deriveOnCard(ctx context.Context, b Backend, ref Ref, m mechanism.Mechanism, a Auth, n int) ([]byte, error) {
-	d, ok := b.(Deriver)
-	ecdh, isECDH := m.(mechanism.ECDH)
-	if !ok || !isECDH {
-		return nil, ckr.New(ckr.FunctionNotSupported, "", nil)
-	}
-	shared, err := d.Derive(ctx, ref, m, a)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(shared)
-	return soft.Stretch(ecdh, shared, n)
 }

@@ -415,14 +415,17 @@ func (s *Seat) adopt(r Record) (*object.Object, error) {
 func (s *Seat) add(op string, all object.Template) (*object.Object, error) {
 	class, _ := object.In(all, object.AttrClass)
 	var key *soft.Material
+	t := s.t
 	if isKey(class) {
-		var err error
-		if key, err = soft.NewMaterial(all); err != nil {
+		err := t.sound(all)
+		if err == nil {
+			key, err = soft.NewMaterial(all)
+		}
+		if err != nil {
 			all.Clear()
 			return nil, Wrap(op, err)
 		}
 	}
-	t := s.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	k := kindOfTemplate(all)
@@ -434,6 +437,9 @@ func (s *Seat) add(op string, all object.Template) (*object.Object, error) {
 		return nil, ckr.Newf(code, op, "%s", k)
 	}
 	e := &entry{owner: s, private: k.Private(), key: key}
+	if key != nil {
+		e.can = soft.Mechanisms(all, t.legacy)
+	}
 	h := t.next()
 	e.own(all.With(object.AttrUniqueID.Is(uniqueID(h))))
 	e.obj = object.New(t, h, class)
@@ -449,6 +455,14 @@ func (e *entry) own(all object.Template) {
 			e.shown = append(e.shown, a)
 		}
 	}
+}
+
+// sound refuses keys that software uses only for who asked for what is old.
+func (t *Token) sound(all object.Template) error {
+	if !t.legacy && soft.Weak(all) {
+		return ckr.Newf(ckr.KeySizeRange, "", "such keys are weak; a Module takes them that was opened so")
+	}
+	return nil
 }
 
 func isKey(c object.Class) bool {

@@ -24,6 +24,7 @@ type Token struct {
 	byRef   map[Ref]*entry
 	last    uint64 // last handle given
 	ended   bool   // the application has ended
+	legacy  bool   // what is broken or weak is offered, too
 }
 
 func newToken(c *Card) *Token {
@@ -46,7 +47,8 @@ type entry struct {
 	all   object.Template // the only holder of its secret values
 	shown object.Template // what of it may be read
 	key   *soft.Material
-	using sync.RWMutex // held for reading while key works
+	can   map[mechanism.Type]mechanism.Info // with key; shared
+	using sync.RWMutex                      // held for reading while key works
 }
 
 func (e *entry) onToken() bool { return e.owner == nil }
@@ -66,7 +68,7 @@ func (t *Token) Info(ctx context.Context) (Info, error) { return t.card.Info(ctx
 // session and public keys (C_GetMechanismList, C_GetMechanismInfo). The card
 // is not reached.
 func (t *Token) Mechanisms() map[mechanism.Type]mechanism.Info {
-	all := soft.All()
+	all := soft.All(t.legacy)
 	for m, hw := range t.card.backend.Mechanisms("") {
 		sw, both := all[m]
 		if !both {
@@ -79,6 +81,20 @@ func (t *Token) Mechanisms() map[mechanism.Type]mechanism.Info {
 		all[m] = sw
 	}
 	return all
+}
+
+// AllowLegacy offers the application what is broken or weak as well: MD5, DES,
+// triple DES, raw RSA, and RSA with less than 2048 bits. It is called before
+// the token is used.
+func (t *Token) AllowLegacy() { t.legacy = true }
+
+// Offers returns ckr.MechanismInvalid for a mechanism that software does not
+// do for the application.
+func (t *Token) Offers(op string, m mechanism.Type) error {
+	if !soft.Supports(m, t.legacy) {
+		return ckr.Newf(ckr.MechanismInvalid, op, "%v is not offered", m)
+	}
+	return nil
 }
 
 // Close ends all sessions of the application and its view of the token. The

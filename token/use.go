@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"crypto/rand"
+	"maps"
 	"slices"
 	"strings"
 
@@ -39,6 +40,14 @@ var (
 	ToEncrypt = Purpose{object.AttrEncrypt, mechanism.FlagEncrypt}
 	ToDecrypt = Purpose{object.AttrDecrypt, mechanism.FlagDecrypt}
 	ToDerive  = Purpose{object.AttrDerive, mechanism.FlagDerive}
+
+	ToWrap        = Purpose{object.AttrWrap, mechanism.FlagWrap}
+	ToUnwrap      = Purpose{object.AttrUnwrap, mechanism.FlagUnwrap}
+	ToEncapsulate = Purpose{object.AttrEncapsulate, mechanism.FlagEncapsulate}
+	ToDecapsulate = Purpose{object.AttrDecapsulate, mechanism.FlagDecapsulate}
+
+	ToSignRecover   = Purpose{object.AttrSignRecover, mechanism.FlagSignRecover}
+	ToVerifyRecover = Purpose{object.AttrVerifyRecover, mechanism.FlagVerifyRecover}
 )
 
 // Grant checks that the session may use a key for a purpose with a mechanism,
@@ -57,11 +66,14 @@ func (s *Seat) Grant(ctx context.Context, op string, o *object.Object, p Purpose
 	if !isKey(o.Class()) {
 		return Grant{}, ckr.Newf(ckr.KeyHandleInvalid, op, "%v is no key", o)
 	}
+	if !e.onToken() {
+		return s.grantSession(op, e, p, m.Type())
+	}
 	all, err := s.keyAttributes(ctx, op, e)
 	if err != nil {
 		return Grant{}, err
 	}
-	if err := s.fits(e, all, p, m.Type()); err != nil {
+	if err := s.fits(s.mechanisms(e, all), all, p, m.Type()); err != nil {
 		return Grant{}, Wrap(op, err)
 	}
 	consent, _ := object.In(all, object.AttrAlwaysAuthenticate)
@@ -71,6 +83,20 @@ func (s *Seat) Grant(ctx context.Context, op string, o *object.Object, p Purpose
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()
 	return Grant{seat: s, entry: e, epoch: s.t.epoch, consent: consent}, nil
+}
+
+// grantSession is Grant for the key of a session, of which everything is at
+// hand.
+func (s *Seat) grantSession(op string, e *entry, p Purpose, m mechanism.Type) (Grant, error) {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	if e.dead {
+		return Grant{}, ckr.New(ckr.KeyHandleInvalid, op, nil)
+	}
+	if err := s.fits(e.can, e.all, p, m); err != nil {
+		return Grant{}, Wrap(op, err)
+	}
+	return Grant{seat: s, entry: e, epoch: s.t.epoch, consent: object.Is(e.all, object.AttrAlwaysAuthenticate)}, nil
 }
 
 // keyAttributes returns what tells a key's mechanisms: of a public key that is
@@ -90,21 +116,27 @@ func (s *Seat) keyAttributes(ctx context.Context, op string, e *entry) (object.T
 // keys are.
 func (e *entry) soft() bool { return !e.onToken() || e.obj.Class() == object.ClassPublicKey }
 
-// fits compares a key with what is to be done with it.
-func (s *Seat) fits(e *entry, all object.Template, p Purpose, m mechanism.Type) error {
-	can := s.mechanisms(e, all)
+// fits compares a key, what can be done with it and what is known of it, with
+// what is to be done.
+func (s *Seat) fits(can map[mechanism.Type]mechanism.Info, all object.Template, p Purpose, m mechanism.Type) error {
 	info, ok := can[m]
 	if !ok || info.Flags&p.Flag == 0 {
 		code := ckr.MechanismInvalid
 		if general, known := s.t.Mechanisms()[m]; known && general.Flags&p.Flag != 0 {
 			code = ckr.KeyTypeInconsistent
+			if len(can) == 0 && soft.Weak(all) {
+				code = ckr.KeySizeRange
+			}
 		}
 		return ckr.Newf(code, "", "%v is not what this key can do: %s", m, listed(can, p.Flag))
 	}
-	if may, _ := object.In(all, p.Attr); !may {
+	if !object.Is(all, p.Attr) {
 		return ckr.Newf(ckr.KeyFunctionNotPermitted, "", "%v is false", p.Attr.Type)
 	}
-	if only, ok := object.In(all, object.AttrAllowedMechanisms); ok && len(only) > 0 && !slices.Contains(only, m) {
+	if !all.Has(object.AttrAllowedMechanisms.Type) {
+		return nil
+	}
+	if only, ok := object.In(all, object.AttrAllowedMechanisms); !ok || len(only) > 0 && !slices.Contains(only, m) {
 		return ckr.Newf(ckr.MechanismInvalid, "", "%v is not among the key's allowed mechanisms", m)
 	}
 	return nil
@@ -127,9 +159,22 @@ func listed(can map[mechanism.Type]mechanism.Info, f mechanism.Flags) string {
 
 func (s *Seat) mechanisms(e *entry, all object.Template) map[mechanism.Type]mechanism.Info {
 	if e.soft() {
-		return soft.Mechanisms(all)
+		return soft.Mechanisms(all, s.t.legacy)
 	}
-	return s.t.card.backend.Mechanisms(e.ref)
+	return unwrapping(s.t.card.backend.Mechanisms(e.ref))
+}
+
+// unwrapping adds that who decrypts by OAEP unwraps by it, too: the card
+// decrypts, and the key goes on from here.
+func unwrapping(can map[mechanism.Type]mechanism.Info) map[mechanism.Type]mechanism.Info {
+	info, ok := can[mechanism.TypeRSAPKCSOAEP]
+	if !ok || info.Flags&mechanism.FlagDecrypt == 0 || info.Flags&mechanism.FlagUnwrap != 0 {
+		return can
+	}
+	can = maps.Clone(can)
+	info.Flags |= mechanism.FlagUnwrap
+	can[mechanism.TypeRSAPKCSOAEP] = info
+	return can
 }
 
 // Mechanisms lists what can be done with one key. The card is reached only for
@@ -144,7 +189,7 @@ func (s *Seat) Mechanisms(ctx context.Context, o *object.Object) (map[mechanism.
 	if err != nil {
 		return nil, err
 	}
-	return s.mechanisms(e, all), nil
+	return maps.Clone(s.mechanisms(e, all)), nil
 }
 
 // Use runs one use of a key: card, inside a transaction in which the grant was

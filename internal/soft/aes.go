@@ -15,11 +15,10 @@ func (m *Material) block() (cipher.Block, error) {
 	if err := m.needs(object.ClassSecretKey, object.KeyAES); err != nil {
 		return nil, err
 	}
-	block, err := aes.NewCipher(m.secret)
-	if err != nil {
+	if m.aes == nil {
 		return nil, ckr.Newf(ckr.KeySizeRange, "AES key", "%d bytes", len(m.secret))
 	}
-	return block, nil
+	return m.aes, nil
 }
 
 func (m *Material) encryptAES(mech mechanism.Mechanism, data []byte) ([]byte, error) {
@@ -32,17 +31,21 @@ func (m *Material) encryptAES(mech mechanism.Mechanism, data []byte) ([]byte, er
 	}
 	switch mech := mech.(type) {
 	case mechanism.AESECB:
-		return ecb(block.Encrypt, data, ckr.DataLenRange)
+		return ecb(block.Encrypt, data, aes.BlockSize, ckr.DataLenRange)
 	case mechanism.AESCBC:
 		return cbc(cipher.NewCBCEncrypter(block, mech.IV), data, ckr.DataLenRange)
 	case mechanism.AESCBCPad:
-		padded := pad(data)
+		padded := pad(data, aes.BlockSize)
 		defer clear(padded)
 		return cbc(cipher.NewCBCEncrypter(block, mech.IV), padded, ckr.DataLenRange)
 	case mechanism.AESCTR:
 		return ctr(block, mech, data, ckr.DataLenRange)
+	case mechanism.AESCTS:
+		return cts(block, mech, data, false, ckr.DataLenRange)
 	case mechanism.AESGCM:
-		return sealGCM(block, mech, data)
+		return m.sealGCM(block, mech, data)
+	case mechanism.AESCCM:
+		return sealCCM(block, mech, data)
 	case mechanism.AESKeyWrap:
 		return keyWrap(block, mech, data)
 	case mechanism.AESKeyWrapKWP:
@@ -61,7 +64,7 @@ func (m *Material) decryptAES(mech mechanism.Mechanism, data []byte) ([]byte, er
 	}
 	switch mech := mech.(type) {
 	case mechanism.AESECB:
-		return ecb(block.Decrypt, data, ckr.EncryptedDataLenRange)
+		return ecb(block.Decrypt, data, aes.BlockSize, ckr.EncryptedDataLenRange)
 	case mechanism.AESCBC:
 		return cbc(cipher.NewCBCDecrypter(block, mech.IV), data, ckr.EncryptedDataLenRange)
 	case mechanism.AESCBCPad:
@@ -72,11 +75,15 @@ func (m *Material) decryptAES(mech mechanism.Mechanism, data []byte) ([]byte, er
 		if err != nil {
 			return nil, err
 		}
-		return unpad(padded)
+		return unpad(padded, aes.BlockSize)
 	case mechanism.AESCTR:
 		return ctr(block, mech, data, ckr.EncryptedDataLenRange)
+	case mechanism.AESCTS:
+		return cts(block, mech, data, true, ckr.EncryptedDataLenRange)
 	case mechanism.AESGCM:
-		return openGCM(block, mech, data)
+		return m.openGCM(block, mech, data)
+	case mechanism.AESCCM:
+		return openCCM(block, mech, data)
 	case mechanism.AESKeyWrap:
 		return keyUnwrap(block, mech, data)
 	case mechanism.AESKeyWrapKWP:
@@ -89,33 +96,33 @@ func (m *Material) decryptAES(mech mechanism.Mechanism, data []byte) ([]byte, er
 // another type is the wrong key and not the wrong mechanism.
 func isAES(mech mechanism.Mechanism) bool {
 	switch mech.(type) {
-	case mechanism.AESECB, mechanism.AESCBC, mechanism.AESCBCPad, mechanism.AESCTR, mechanism.AESGCM,
+	case mechanism.AESECB, mechanism.AESCBC, mechanism.AESCBCPad, mechanism.AESCTR, mechanism.AESCTS, mechanism.AESGCM, mechanism.AESCCM,
 		mechanism.AESKeyWrap, mechanism.AESKeyWrapKWP:
 		return true
 	}
 	return false
 }
 
-func wholeBlocks(data []byte, code ckr.Code) error {
-	if len(data)%aes.BlockSize != 0 {
-		return ckr.Newf(code, "AES", "%d bytes are no whole blocks", len(data))
+func wholeBlocks(data []byte, size int, code ckr.Code) error {
+	if len(data)%size != 0 {
+		return ckr.Newf(code, "cipher", "%d bytes are no whole blocks", len(data))
 	}
 	return nil
 }
 
-func ecb(one func(dst, src []byte), data []byte, code ckr.Code) ([]byte, error) {
-	if err := wholeBlocks(data, code); err != nil {
+func ecb(one func(dst, src []byte), data []byte, size int, code ckr.Code) ([]byte, error) {
+	if err := wholeBlocks(data, size, code); err != nil {
 		return nil, err
 	}
 	out := make([]byte, len(data))
-	for i := 0; i < len(data); i += aes.BlockSize {
-		one(out[i:i+aes.BlockSize], data[i:i+aes.BlockSize])
+	for i := 0; i < len(data); i += size {
+		one(out[i:i+size], data[i:i+size])
 	}
 	return out, nil
 }
 
 func cbc(mode cipher.BlockMode, data []byte, code ckr.Code) ([]byte, error) {
-	if err := wholeBlocks(data, code); err != nil {
+	if err := wholeBlocks(data, mode.BlockSize(), code); err != nil {
 		return nil, err
 	}
 	out := make([]byte, len(data))
@@ -124,8 +131,8 @@ func cbc(mode cipher.BlockMode, data []byte, code ckr.Code) ([]byte, error) {
 }
 
 // pad extends data as PKCS #7 does.
-func pad(data []byte) []byte {
-	n := aes.BlockSize - len(data)%aes.BlockSize
+func pad(data []byte, size int) []byte {
+	n := size - len(data)%size
 	out := make([]byte, len(data)+n)
 	copy(out, data)
 	for i := len(data); i < len(out); i++ {
@@ -136,12 +143,12 @@ func pad(data []byte) []byte {
 
 // unpad takes the padding off, looking at the whole last block whatever it
 // holds.
-func unpad(padded []byte) ([]byte, error) {
-	last := padded[len(padded)-aes.BlockSize:]
-	n := int(last[aes.BlockSize-1])
-	good := subtle.ConstantTimeLessOrEq(1, n) & subtle.ConstantTimeLessOrEq(n, aes.BlockSize)
+func unpad(padded []byte, size int) ([]byte, error) {
+	last := padded[len(padded)-size:]
+	n := int(last[size-1])
+	good := subtle.ConstantTimeLessOrEq(1, n) & subtle.ConstantTimeLessOrEq(n, size)
 	for i, b := range last {
-		in := subtle.ConstantTimeLessOrEq(aes.BlockSize-i, n) // within the padding
+		in := subtle.ConstantTimeLessOrEq(size-i, n) // within the padding
 		good &= subtle.ConstantTimeSelect(in, subtle.ConstantTimeByteEq(b, byte(n)), 1)
 	}
 	if good != 1 {

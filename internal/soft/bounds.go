@@ -15,4 +15,6 @@ const (
 	maxCurve        = 521
 	other25519      = 255
 	other448        = 448
+	soundRSA        = 2048 // bits, from which keys are sound
+	minXTS, maxXTS  = 32, 64
 )

@@ -37,38 +37,29 @@ func peer(curve object.Curve, mech mechanism.ECDH) ([]byte, error) {
 	return point, nil
 }
 
-// Derive agrees on a key: it returns the shared secret itself or, with a key
-// derivation function, as many bytes of its output as its hash function has.
-// The result is the caller's to clear. See [DeriveLength] for other lengths.
+// Derive makes a secret of a key, as long as the mechanism gives it. The result
+// is the caller's to clear. See [DeriveLength] for other lengths.
 func Derive(m *Material, mech mechanism.Mechanism) ([]byte, error) {
 	return DeriveLength(m, mech, 0)
 }
 
-// DeriveLength agrees on a key of a length in bytes. Of the shared secret
-// itself it returns the trailing bytes (PKCS #11 v3.2 §6.3); a length that the
-// secret does not have is ckr.KeySizeRange. Length 0 is that of [Derive].
-func DeriveLength(m *Material, mech mechanism.Mechanism, length int) ([]byte, error) {
-	mech, err := prepared(m, mech)
-	if err != nil {
-		return nil, err
-	}
-	agreement, ok := mech.(mechanism.ECDH)
-	if !ok {
-		return nil, unsupported(mech)
-	}
+// deriveECDH agrees on a key of a length in bytes. Of the shared secret itself it
+// returns the trailing bytes (PKCS #11 v3.2 §6.3); a length that the secret
+// does not have is ckr.KeySizeRange.
+func (m *Material) deriveECDH(mech mechanism.ECDH, length int) ([]byte, error) {
 	if err := m.needs(object.ClassPrivateKey, object.KeyEC, object.KeyECMontgomery); err != nil {
 		return nil, err
 	}
-	point, err := peer(m.curve, agreement)
+	point, err := peer(m.curve, mech)
 	if err != nil {
 		return nil, err
 	}
-	secret, err := m.agree(agreement, point)
+	secret, err := m.agree(mech, point)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(secret)
-	return Stretch(agreement, secret, length)
+	return Stretch(mech, secret, length)
 }
 
 // curvesOf has the curves on which the standard library agrees on keys.

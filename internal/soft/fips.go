@@ -22,7 +22,11 @@ func approved(mech mechanism.Mechanism) bool {
 	switch mech := mech.(type) {
 	case mechanism.RSAPKCS: // with a hash function only, and not for encryption
 		return mech.Hash != 0
-	case mechanism.RSAX509, mechanism.AESGCM, mechanism.ECMontgomeryKeyPairGen:
+	case mechanism.RSAX509, mechanism.AESGCM, mechanism.AESGMAC, mechanism.ECMontgomeryKeyPairGen:
+		return false
+	case mechanism.ChaCha20Poly1305, mechanism.ChaCha20KeyGen, mechanism.AESXTS,
+		mechanism.DESECB, mechanism.DESCBC, mechanism.DESCBCPad, mechanism.DESKeyGen,
+		mechanism.DES3ECB, mechanism.DES3CBC, mechanism.DES3CBCPad, mechanism.DES2KeyGen, mechanism.DES3KeyGen:
 		return false
 	case mechanism.MLDSA, mechanism.MLDSAKeyPairGen, mechanism.SLHDSA, mechanism.SLHDSAKeyPairGen: // not of the standard library
 		return false

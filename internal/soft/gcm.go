@@ -11,8 +11,14 @@ import (
 // maxGCM is the most that GCM encrypts at once, in bytes: 2^32-2 blocks.
 const maxGCM = (1<<32 - 2) * 16
 
+// usualIV is the length in bytes for which a key keeps its GCM.
+const usualIV = 12
+
 // fullGCM returns GCM with the whole tag; shorter ones are its beginning.
-func fullGCM(block cipher.Block, mech mechanism.AESGCM) (cipher.AEAD, error) {
+func (m *Material) fullGCM(block cipher.Block, mech mechanism.AESGCM) (cipher.AEAD, error) {
+	if len(mech.IV) == usualIV && m.gcm != nil {
+		return m.gcm, nil
+	}
 	aead, err := cipher.NewGCMWithNonceSize(block, len(mech.IV))
 	if err != nil {
 		return nil, ckr.New(ckr.MechanismParamInvalid, mech.Type().String(), err)
@@ -20,11 +26,11 @@ func fullGCM(block cipher.Block, mech mechanism.AESGCM) (cipher.AEAD, error) {
 	return aead, nil
 }
 
-func sealGCM(block cipher.Block, mech mechanism.AESGCM, data []byte) ([]byte, error) {
+func (m *Material) sealGCM(block cipher.Block, mech mechanism.AESGCM, data []byte) ([]byte, error) {
 	if uint64(len(data)) > maxGCM {
 		return nil, ckr.Newf(ckr.DataLenRange, "encrypt", "%d bytes", len(data))
 	}
-	aead, err := fullGCM(block, mech)
+	aead, err := m.fullGCM(block, mech)
 	if err != nil {
 		return nil, err
 	}
@@ -32,12 +38,12 @@ func sealGCM(block cipher.Block, mech mechanism.AESGCM, data []byte) ([]byte, er
 	return sealed[:len(data)+mech.TagSize()], nil
 }
 
-func openGCM(block cipher.Block, mech mechanism.AESGCM, sealed []byte) ([]byte, error) {
+func (m *Material) openGCM(block cipher.Block, mech mechanism.AESGCM, sealed []byte) ([]byte, error) {
 	size := mech.TagSize()
 	if len(sealed) < size || uint64(len(sealed)) > maxGCM {
 		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "decrypt", "%d bytes", len(sealed))
 	}
-	aead, err := fullGCM(block, mech)
+	aead, err := m.fullGCM(block, mech)
 	if err != nil {
 		return nil, err
 	}

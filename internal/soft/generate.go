@@ -160,36 +160,3 @@ func generateEC(curve object.Curve) (key crypto.PrivateKey, err error) {
 	}
 	return key, nil
 }
-
-// GenerateKey generates a secret key for a completed template and returns the
-// values to add to it, which are the caller's to clear. It returns
-// ckr.TemplateIncomplete if CKA_VALUE_LEN is missing,
-// ckr.AttributeValueInvalid if such keys are not of that length, and
-// ckr.MechanismInvalid for mechanisms that software does not do.
-func GenerateKey(mech mechanism.Mechanism, t object.Template) (object.Template, error) {
-	if err := mechanism.Check(mech); err != nil {
-		return nil, err
-	}
-	mech = mechanism.Resolve(mech)
-	implied, err := object.Imply(object.Generated, t, mech.Type())
-	if err != nil {
-		return nil, err
-	}
-	switch mech.(type) {
-	case mechanism.AESKeyGen, mechanism.GenericSecretKeyGen:
-	default:
-		return nil, unsupported(mech)
-	}
-	length, ok := object.In(t, object.AttrValueLen)
-	if !ok {
-		return nil, missing(object.AttrValueLen)
-	}
-	if _, err := object.Finish(implied.Without(object.AttrValue.Type)); err != nil { // the length is bounded
-		return nil, err
-	}
-	value := make([]byte, length)
-	defer clear(value)
-	rand.Read(value)
-	key, _ := implied.Lookup(object.AttrKeyType.Type)
-	return finished(object.Template{object.AttrClass.Is(object.ClassSecretKey), key, object.AttrValue.Is(value)}, mech)
-}

@@ -39,6 +39,12 @@ func NewMAC(m *Material, mech mechanism.Mechanism) (hash.Hash, error) {
 			return nil, err
 		}
 		return newCMAC(block), nil
+	case mechanism.AESGMAC:
+		block, err := m.block()
+		if err != nil {
+			return nil, err
+		}
+		return m.newGMAC(block, mech)
 	}
 	return nil, unsupported(mech)
 }
@@ -67,6 +73,8 @@ func lengthOf(mech mechanism.Mechanism) int {
 		if length == 0 {
 			length = mech.Hash.Size()
 		}
+	case mechanism.AESGMAC:
+		length = 16
 	case mechanism.AESCMAC:
 		length = mech.Length
 		if length == 0 {

@@ -1,8 +1,11 @@
 package soft
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/fips140"
 	"crypto/rsa"
 	"fmt"
 	"math/big"
@@ -28,9 +31,12 @@ type Material struct {
 	ecPrivate  *ecdsa.PrivateKey
 	point      []byte // the public key of the other curves
 	edPrivate  ed25519.PrivateKey
-	secret     []byte // the value of secret keys, and the private value of EC keys at its full length
+	aes        cipher.Block
+	gcm        cipher.AEAD // for IVs of 12 bytes
+	secret     []byte      // the value of secret keys, and the private value of EC keys at its full length
 
 	// Post-quantum keys.
+	set          object.ParameterSet
 	public       []byte // the encoded public key
 	seed         []byte // of a private key that came with one
 	encapsulator encapsulator
@@ -96,6 +102,17 @@ func (m *Material) loadSecret(all object.Template) error {
 		return missing(object.AttrValue)
 	}
 	m.secret = value
+	if m.key != object.KeyAES {
+		return nil
+	}
+	block, err := aes.NewCipher(value)
+	if err != nil {
+		return nil // object.Finish tells of lengths
+	}
+	m.aes = block
+	if !fips140.Enforced() {
+		m.gcm, _ = cipher.NewGCM(block) // never fails with AES
+	}
 	return nil
 }
 
@@ -200,7 +217,7 @@ func Clear(m *Material) {
 	clear(m.seed)
 	clear(m.edPrivate)
 	m.secret, m.seed, m.edPrivate = nil, nil, nil
-	m.decapsulator, m.slhPrivate = nil, nil
+	m.decapsulator, m.slhPrivate, m.aes, m.gcm = nil, nil, nil, nil
 	if m.mldsa != nil && m.mldsa.private != nil {
 		m.mldsa = nil
 	}

@@ -50,6 +50,7 @@ func (m *Material) loadMLDSA(all object.Template) error {
 	if !ok {
 		return ckr.New(ckr.AttributeValueInvalid, object.AttrParameterSet.String(), nil)
 	}
+	m.set = number
 	key := &mldsaKey{set: set}
 	m.mldsa = key
 	var err error

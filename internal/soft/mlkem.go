@@ -78,6 +78,7 @@ func (m *Material) loadMLKEM(all object.Template) error {
 	if !ok {
 		return ckr.New(ckr.AttributeValueInvalid, object.AttrParameterSet.String(), nil)
 	}
+	m.set = number
 	m.ciphertext = set.scheme.CiphertextSize()
 	if m.class != object.ClassPrivateKey {
 		return m.loadPublicMLKEM(set, all)

@@ -40,6 +40,8 @@ func Sign(m *Material, mech mechanism.Mechanism, input []byte) ([]byte, error) {
 	switch mech := mech.(type) {
 	case mechanism.RSAPKCS:
 		return m.signPKCS1(mech, input)
+	case mechanism.RSAX509:
+		return m.signX509(input)
 	case mechanism.RSAPSS:
 		return m.signPSS(mech, input)
 	case mechanism.ECDSA:
@@ -50,7 +52,7 @@ func Sign(m *Material, mech mechanism.Mechanism, input []byte) ([]byte, error) {
 		return m.signMLDSA(mech, input)
 	case mechanism.SLHDSA:
 		return m.signSLHDSA(mech, input)
-	case mechanism.HMAC, mechanism.AESCMAC:
+	case mechanism.HMAC, mechanism.AESCMAC, mechanism.AESGMAC:
 		return m.mac(mech, input)
 	}
 	return nil, unsupported(mech)
@@ -79,7 +81,7 @@ func Verify(m *Material, mech mechanism.Mechanism, input, signature []byte) erro
 		return m.verifyMLDSA(mech, input, signature)
 	case mechanism.SLHDSA:
 		return m.verifySLHDSA(mech, input, signature)
-	case mechanism.HMAC, mechanism.AESCMAC:
+	case mechanism.HMAC, mechanism.AESCMAC, mechanism.AESGMAC:
 		return m.verifyMAC(mech, input, signature)
 	}
 	return unsupported(mech)
@@ -98,6 +100,13 @@ func Encrypt(m *Material, mech mechanism.Mechanism, data []byte) ([]byte, error)
 		return m.encryptX509(data)
 	case mechanism.RSAOAEP:
 		return m.encryptOAEP(mech, data)
+	case mechanism.ChaCha20Poly1305:
+		return m.sealChaCha(mech, data)
+	case mechanism.AESXTS:
+		return m.xts(mech, data, false, ckr.DataLenRange)
+	}
+	if des, single := isDES(mech); des {
+		return m.encryptDES(mech, single, data)
 	}
 	return m.encryptAES(mech, data)
 }
@@ -114,8 +123,17 @@ func Decrypt(m *Material, mech mechanism.Mechanism, data []byte) ([]byte, error)
 	switch mech := mech.(type) {
 	case mechanism.RSAPKCS:
 		return m.decryptPKCS1(mech, data)
+	case mechanism.RSAX509:
+		return m.decryptX509(data)
 	case mechanism.RSAOAEP:
 		return m.decryptOAEP(mech, data)
+	case mechanism.ChaCha20Poly1305:
+		return m.openChaCha(mech, data)
+	case mechanism.AESXTS:
+		return m.xts(mech, data, true, ckr.EncryptedDataLenRange)
+	}
+	if des, single := isDES(mech); des {
+		return m.decryptDES(mech, single, data)
 	}
 	return m.decryptAES(mech, data)
 }

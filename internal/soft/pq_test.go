@@ -3,6 +3,7 @@ package soft_test
 import (
 	"bytes"
 	"crypto"
+	"crypto/fips140"
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
@@ -38,6 +39,9 @@ func newPair(t *testing.T, gen mechanism.Mechanism, what ...object.Attribute) (p
 }
 
 func TestKEMAgreesInEveryParameterSet(t *testing.T) {
+	if fips140.Enforced() {
+		return // not of the standard library
+	}
 	for set := object.ParameterSetMLKEM512; set <= object.ParameterSetMLKEM1024; set++ {
 		pub, priv, values := newPair(t, mechanism.MLKEMKeyPairGen{}, object.AttrParameterSet.Is(set))
 		secret, ciphertext, err := soft.Encapsulate(pub, mechanism.MLKEM{})
@@ -76,6 +80,9 @@ func TestKEMSeedMustGiveTheValue(t *testing.T) {
 }
 
 func TestSignaturesVerifyAndBindTheirContext(t *testing.T) {
+	if fips140.Enforced() {
+		return // not of the standard library
+	}
 	ed448, _ := object.CurveByName("Ed448")
 	for _, c := range []struct {
 		name        string
@@ -114,6 +121,9 @@ func TestSignaturesVerifyAndBindTheirContext(t *testing.T) {
 }
 
 func TestX448AgreesAndRefusesSmallOrder(t *testing.T) {
+	if fips140.Enforced() {
+		return // not of the standard library
+	}
 	curve, _ := object.CurveByName("X448")
 	params := object.AttrECParams.Is(curve.Params())
 	_, a, _ := newPair(t, mechanism.ECMontgomeryKeyPairGen{}, params)

@@ -8,7 +8,7 @@ import (
 )
 
 // loadSeeded returns value and seed of a post-quantum private key, which may
-// have come with either or both (PKCS #11 v3.2 §6.67, §6.68). A seed that does
+// have come with either or both (PKCS #11 v3.2 §6). A seed that does
 // not give the value is ckr.AttributeValueInvalid.
 func (m *Material) loadSeeded(all object.Template, size, seedSize int, expand func(seed []byte) ([]byte, error)) (value, seed []byte, err error) {
 	value, hasValue := object.In(all, object.AttrValue)

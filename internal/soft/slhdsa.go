@@ -29,6 +29,7 @@ func (m *Material) loadSLHDSA(all object.Template) error {
 	if !ok {
 		return ckr.New(ckr.AttributeValueInvalid, object.AttrParameterSet.String(), nil)
 	}
+	m.set = number
 	value, ok := object.In(all, object.AttrValue)
 	if !ok || len(value) == 0 {
 		return missing(object.AttrValue)

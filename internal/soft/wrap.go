@@ -1,6 +1,7 @@
 package soft
 
 import (
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -10,25 +11,18 @@ import (
 	"github.com/go-cryptoki/cryptoki/object"
 )
 
-// Wrap encrypts the value of one key with another: the bytes of a secret key,
-// PKCS #8 of a private key. Whether the key may leave is for object.CheckWrap
-// and the caller to say.
+// Wrap encrypts the value of one key, as [Export] returns it, with another.
+// Whether the key may leave is for object.CheckWrap and the caller to say.
 //
 // Of encrypting mechanisms it takes those that show when what was wrapped is
-// altered: AES key wrap of both kinds, GCM, and RSA OAEP. Others are
+// altered: AES key wrap of both kinds, GCM, CCM, and RSA OAEP. Others are
 // ckr.MechanismInvalid: ECB and CBC let attackers join keys out of parts
 // (Clulow 2003), and PKCS #1 v1.5 betrays them when they are unwrapped. A key
-// whose length does not fit the mechanism is ckr.KeySizeRange, one that has
-// no value to wrap ckr.KeyNotWrappable.
-func Wrap(wrapping *Material, mech mechanism.Mechanism, key *Material) ([]byte, error) {
-	if err := checkWrapping(mech); err != nil {
+// whose length does not fit the mechanism is ckr.KeySizeRange.
+func Wrap(wrapping *Material, mech mechanism.Mechanism, value []byte) ([]byte, error) {
+	if err := CheckWrapping(mech); err != nil {
 		return nil, err
 	}
-	value, err := key.export()
-	if err != nil {
-		return nil, err
-	}
-	defer clear(value)
 	wrapped, err := Encrypt(wrapping, mech, value)
 	return wrapped, recode(err, map[ckr.Code]ckr.Code{
 		ckr.DataLenRange:        ckr.KeySizeRange,
@@ -38,15 +32,24 @@ func Wrap(wrapping *Material, mech mechanism.Mechanism, key *Material) ([]byte, 
 	})
 }
 
-// Unwrap decrypts a wrapped key and returns its value for [UnwrappedValues],
-// which is the caller's to clear. The mechanisms are those of [Wrap]. All that
-// is wrong with what was wrapped is ckr.WrappedKeyInvalid, except a length that
-// no wrapped key has, ckr.WrappedKeyLenRange.
-func Unwrap(unwrapping *Material, mech mechanism.Mechanism, wrapped []byte) ([]byte, error) {
-	if err := checkWrapping(mech); err != nil {
+// Unwrap decrypts a wrapped key for the completed template t and returns its
+// value for [UnwrappedValues], which is the caller's to clear. The mechanisms
+// are those of [CheckUnwrapping]. All that is wrong with what was wrapped is
+// ckr.WrappedKeyInvalid, except a length that no wrapped key has,
+// ckr.WrappedKeyLenRange. With PKCS #1 v1.5 a bad padding is no error: there
+// comes out a random key of the length that the template wants, so that nobody
+// learns which it was (Bleichenbacher 1998).
+func Unwrap(unwrapping *Material, mech mechanism.Mechanism, wrapped []byte, t object.Template) ([]byte, error) {
+	if err := CheckUnwrapping(mech, t); err != nil {
 		return nil, err
 	}
-	value, err := Decrypt(unwrapping, mech, wrapped)
+	var value []byte
+	var err error
+	if _, v15 := mechanism.Resolve(mech).(mechanism.RSAPKCS); v15 {
+		value, err = unwrapPKCS1(unwrapping, mech, wrapped, t)
+	} else {
+		value, err = Decrypt(unwrapping, mech, wrapped)
+	}
 	return value, recode(err, map[ckr.Code]ckr.Code{
 		ckr.EncryptedDataInvalid:  ckr.WrappedKeyInvalid,
 		ckr.EncryptedDataLenRange: ckr.WrappedKeyLenRange,
@@ -54,6 +57,25 @@ func Unwrap(unwrapping *Material, mech mechanism.Mechanism, wrapped []byte) ([]b
 		ckr.KeyHandleInvalid:      ckr.UnwrappingKeyHandleInvalid,
 		ckr.KeySizeRange:          ckr.UnwrappingKeySizeRange,
 	})
+}
+
+// unwrapPKCS1 never says whether the padding was good.
+func unwrapPKCS1(m *Material, mech mechanism.Mechanism, wrapped []byte, t object.Template) ([]byte, error) {
+	if _, err := prepared(m, mech); err != nil {
+		return nil, err
+	}
+	if err := m.needs(object.ClassPrivateKey, object.KeyRSA); err != nil {
+		return nil, err
+	}
+	length, _ := object.In(t, object.AttrValueLen)
+	if size := m.rsaPublic.Size(); len(wrapped) != size || length > uint64(size-11) {
+		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "unwrap", "%d bytes", len(wrapped))
+	}
+	value := randomSeed(int(length))
+	if err := rsa.DecryptPKCS1v15SessionKey(nil, m.rsaPrivate, wrapped, value); err != nil {
+		return nil, ckr.New(ckr.EncryptedDataInvalid, "unwrap", nil) // not less than the modulus
+	}
+	return value, nil
 }
 
 // UnwrappedValues turns the value of an unwrapped key into the attributes to
@@ -65,11 +87,7 @@ func UnwrappedValues(t object.Template, value []byte) (object.Template, error) {
 	if class == object.ClassSecretKey {
 		return secretValues(t, value)
 	}
-	parsed, err := x509.ParsePKCS8PrivateKey(value)
-	if err != nil {
-		return nil, ckr.New(ckr.WrappedKeyInvalid, "unwrap", nil)
-	}
-	key, err := PrivateTemplate(parsed)
+	key, err := privateValues(value)
 	if err != nil {
 		return nil, ckr.New(ckr.WrappedKeyInvalid, "unwrap", nil)
 	}
@@ -98,15 +116,33 @@ func unwrapped(t object.Template) (object.Template, error) {
 	return out.Without(object.AttrClass.Type, object.AttrKeyType.Type), nil
 }
 
-// checkWrapping refuses mechanisms that do not guard what they wrap.
-func checkWrapping(mech mechanism.Mechanism) error {
+// CheckWrapping refuses mechanisms that do not guard what they wrap.
+func CheckWrapping(mech mechanism.Mechanism) error {
 	switch mechanism.Resolve(mech).(type) {
-	case mechanism.AESKeyWrap, mechanism.AESKeyWrapKWP, mechanism.AESGCM, mechanism.RSAOAEP:
+	case mechanism.AESKeyWrap, mechanism.AESKeyWrapKWP, mechanism.AESGCM, mechanism.AESCCM, mechanism.RSAOAEP:
 		return nil
 	case nil:
 		return mechanism.Check(mech)
 	}
 	return unsupported(mech)
+}
+
+// CheckUnwrapping refuses mechanisms that do not show whether what they unwrap
+// was altered. PKCS #1 v1.5 is taken for secret keys whose template has
+// CKA_VALUE_LEN, without which it is ckr.TemplateIncomplete.
+func CheckUnwrapping(mech mechanism.Mechanism, t object.Template) error {
+	v15, ok := mechanism.Resolve(mech).(mechanism.RSAPKCS)
+	if !ok {
+		return CheckWrapping(mech)
+	}
+	class, _ := object.In(t, object.AttrClass)
+	if v15 != (mechanism.RSAPKCS{}) || class != object.ClassSecretKey {
+		return unsupported(mech)
+	}
+	if n, ok := object.In(t, object.AttrValueLen); !ok || n == 0 || n > maxRSA/8 {
+		return missing(object.AttrValueLen)
+	}
+	return nil
 }
 
 // recode turns codes about data into codes about keys.
@@ -127,8 +163,10 @@ type pkcs8 struct {
 	Key       []byte
 }
 
-// export returns the value that is wrapped, for the caller to clear.
-func (m *Material) export() ([]byte, error) {
+// Export returns what of a key is wrapped, for the caller to clear: the bytes
+// of a secret key, PKCS #8 of a private key. A key that has no value to wrap
+// is ckr.KeyNotWrappable.
+func Export(m *Material) ([]byte, error) {
 	switch {
 	case m == nil || m.class == object.ClassPublicKey:
 		return nil, ckr.Newf(ckr.KeyNotWrappable, "wrap", "no private or secret key")
@@ -138,13 +176,16 @@ func (m *Material) export() ([]byte, error) {
 		return encoded(x509.MarshalPKCS8PrivateKey(m.rsaPrivate))
 	case m.ecPrivate != nil:
 		return encoded(x509.MarshalPKCS8PrivateKey(m.ecPrivate))
-	case m.private():
+	case m.curve.Name != "" && m.private():
 		inner, err := asn1.Marshal(m.secret) // RFC 8410 §7: an OCTET STRING within the other
 		if err != nil {
 			return nil, ckr.New(ckr.KeyNotWrappable, "wrap", err)
 		}
 		defer clear(inner)
 		return encoded(asn1.Marshal(pkcs8{Algorithm: pkix.AlgorithmIdentifier{Algorithm: m.curve.OID}, Key: inner}))
+	}
+	if m.private() {
+		return m.exportPQ()
 	}
 	return nil, ckr.Newf(ckr.KeyHandleInvalid, "wrap", "the key material was cleared")
 }

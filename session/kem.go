@@ -1,0 +1,55 @@
+package session
+
+import (
+	"context"
+
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/token"
+)
+
+// Encapsulate makes a secret key for the owner of a public key, and the
+// ciphertext that tells it (C_EncapsulateKey, PKCS #11 v3.2 §5.18). Without a
+// key type in the template it is a generic secret. Errors:
+// ckr.KeyHandleInvalid, ckr.KeyTypeInconsistent, ckr.KeyFunctionNotPermitted,
+// ckr.MechanismInvalid, and those of token.Seat.Encapsulate.
+func (s *Session) Encapsulate(ctx context.Context, m mechanism.Mechanism, public *object.Object, template ...object.Attribute) (ciphertext []byte, key *object.Object, err error) {
+	g, err := s.grantKey(ctx, token.ToEncapsulate, public, m)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.seat.Encapsulate(ctx, g, token.Auth{}, m, template)
+}
+
+// Decapsulate makes the secret key that a ciphertext tells the owner of the
+// private key (C_DecapsulateKey, PKCS #11 v3.2 §5.18). A ciphertext of ML-KEM
+// that was altered makes another key. Errors: ckr.WrappedKeyLenRange, and as of
+// Encapsulate.
+func (s *Session) Decapsulate(ctx context.Context, m mechanism.Mechanism, private *object.Object, ciphertext []byte, template ...object.Attribute) (*object.Object, error) {
+	g, err := s.grantKey(ctx, token.ToDecapsulate, private, m)
+	if err != nil {
+		return nil, err
+	}
+	return s.seat.Decapsulate(ctx, g, token.Auth{}, m, ciphertext, template)
+}
+
+// decapsulate returns the bare secret, for crypto.Decapsulator; the caller
+// clears it.
+func (s *Session) decapsulate(ctx context.Context, private *object.Object, ciphertext []byte) ([]byte, error) {
+	m := mechanism.MLKEM{}
+	g, err := s.grantKey(ctx, token.ToDecapsulate, private, m)
+	if err != nil {
+		return nil, err
+	}
+	return s.seat.Shared(ctx, g, token.Auth{}, m, ciphertext)
+}
+
+// Derive makes a secret key from a base key (C_DeriveKey, PKCS #11 v3.2
+// §5.18.5); see token.Seat.DeriveKey.
+func (s *Session) Derive(ctx context.Context, m mechanism.Mechanism, base *object.Object, template ...object.Attribute) (*object.Object, error) {
+	g, err := s.grantKey(ctx, token.ToDerive, base, m)
+	if err != nil {
+		return nil, err
+	}
+	return s.seat.DeriveKey(ctx, g, token.Auth{}, m, template)
+}

@@ -1,0 +1,145 @@
+package session
+
+import (
+	"context"
+	"sync"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/token"
+)
+
+// KeyOp is one use of a key that makes or wraps another, for keys that want
+// the user's consent to each: unwrapping, deriving, decapsulating. Without
+// consent the methods of Session do the same in one call.
+type KeyOp struct {
+	s *Session
+	g token.Grant
+	m mechanism.Mechanism
+
+	purpose token.Purpose
+
+	mu   sync.Mutex
+	auth token.Auth
+	done bool
+}
+
+// NewKeyOp begins one use of a key: token.ToUnwrap, ToDerive, ToDecapsulate or
+// ToWrap. The card is not reached. Close it unless it was used. Errors: as of
+// Unwrap, Derive, Decapsulate and Wrap.
+func (s *Session) NewKeyOp(ctx context.Context, p token.Purpose, m mechanism.Mechanism, key *object.Object) (*KeyOp, error) {
+	g, err := s.grantKey(ctx, p, key, m)
+	if err != nil {
+		return nil, err
+	}
+	return &KeyOp{s: s, g: g, m: m, purpose: p}, nil
+}
+
+// keyOps has the names of the uses, and the codes that errors about the key
+// have in them.
+var keyOps = map[mechanism.Flags]struct {
+	name  string
+	codes map[ckr.Code]ckr.Code
+}{
+	mechanism.FlagDerive:      {"derive key", nil},
+	mechanism.FlagEncapsulate: {"encapsulate key", nil},
+	mechanism.FlagDecapsulate: {"decapsulate key", nil},
+	mechanism.FlagWrap: {"wrap key", map[ckr.Code]ckr.Code{
+		ckr.KeyHandleInvalid: ckr.WrappingKeyHandleInvalid, ckr.KeyTypeInconsistent: ckr.WrappingKeyTypeInconsistent,
+		ckr.KeySizeRange: ckr.WrappingKeySizeRange,
+	}},
+	mechanism.FlagUnwrap: {"unwrap key", map[ckr.Code]ckr.Code{
+		ckr.KeyHandleInvalid: ckr.UnwrappingKeyHandleInvalid, ckr.KeyTypeInconsistent: ckr.UnwrappingKeyTypeInconsistent,
+		ckr.KeySizeRange: ckr.UnwrappingKeySizeRange,
+	}},
+}
+
+// grantKey is Grant with the codes of the use.
+func (s *Session) grantKey(ctx context.Context, p token.Purpose, key *object.Object, m mechanism.Mechanism) (token.Grant, error) {
+	op, ok := keyOps[p.Flag]
+	if !ok {
+		return token.Grant{}, ckr.Newf(ckr.ArgumentsBad, "use key", "no use that makes or wraps keys")
+	}
+	g, err := s.seat.Grant(ctx, op.name, key, p, m)
+	if code, ok := op.codes[ckr.Of(err)]; ok && err != nil {
+		return g, ckr.New(code, op.name, err)
+	}
+	return g, err
+}
+
+// Login gives the user's consent to this one use; see SignOp.Login.
+func (o *KeyOp) Login(ctx context.Context, p token.PIN) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.done {
+		return ckr.New(ckr.OperationNotInitialized, "login", nil)
+	}
+	return consent(ctx, o.s, o.g, &o.auth, p)
+}
+
+// begin ends the operation, whatever comes of it; the caller closes.
+func (o *KeyOp) begin(p token.Purpose) error {
+	if o.done || o.purpose.Flag != p.Flag {
+		return ckr.New(ckr.OperationNotInitialized, keyOps[p.Flag].name, nil)
+	}
+	o.done = true
+	return nil
+}
+
+// Wrap wraps a key and ends the operation.
+func (o *KeyOp) Wrap(ctx context.Context, key *object.Object) ([]byte, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.begin(token.ToWrap); err != nil {
+		return nil, err
+	}
+	defer o.end()
+	return o.s.seat.WrapKey(ctx, o.g, o.auth, o.m, key)
+}
+
+// Unwrap unwraps a key and ends the operation.
+func (o *KeyOp) Unwrap(ctx context.Context, wrapped []byte, template ...object.Attribute) (*object.Object, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.begin(token.ToUnwrap); err != nil {
+		return nil, err
+	}
+	defer o.end()
+	return o.s.seat.UnwrapKey(ctx, o.g, o.auth, o.m, wrapped, template)
+}
+
+// Derive derives a key and ends the operation.
+func (o *KeyOp) Derive(ctx context.Context, template ...object.Attribute) (*object.Object, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.begin(token.ToDerive); err != nil {
+		return nil, err
+	}
+	defer o.end()
+	return o.s.seat.DeriveKey(ctx, o.g, o.auth, o.m, template)
+}
+
+// Decapsulate makes the key that a ciphertext tells and ends the operation.
+func (o *KeyOp) Decapsulate(ctx context.Context, ciphertext []byte, template ...object.Attribute) (*object.Object, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.begin(token.ToDecapsulate); err != nil {
+		return nil, err
+	}
+	defer o.end()
+	return o.s.seat.Decapsulate(ctx, o.g, o.auth, o.m, ciphertext, template)
+}
+
+// Close ends the operation and clears what it holds.
+func (o *KeyOp) Close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.end()
+	return nil
+}
+
+func (o *KeyOp) end() {
+	o.done = true
+	o.auth.Consent.Clear()
+}

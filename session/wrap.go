@@ -1,0 +1,79 @@
+package session
+
+import (
+	"context"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/token"
+)
+
+// Wrap returns a private or secret key encrypted by another (C_WrapKey, PKCS
+// #11 v3.2 §5.18.3): by AES key wrap, GCM, CCM or RSA OAEP. Errors:
+// ckr.WrappingKeyHandleInvalid, ckr.WrappingKeyTypeInconsistent,
+// ckr.KeyFunctionNotPermitted, ckr.MechanismInvalid, and those of
+// token.Seat.WrapKey.
+func (s *Session) Wrap(ctx context.Context, m mechanism.Mechanism, wrapping, key *object.Object) ([]byte, error) {
+	g, err := s.grantKey(ctx, token.ToWrap, wrapping, m)
+	if err != nil {
+		return nil, err
+	}
+	return s.seat.WrapKey(ctx, g, token.Auth{}, m, key)
+}
+
+// Unwrap makes a key of what Wrap returned (C_UnwrapKey, PKCS #11 v3.2
+// §5.18.4). The template names class and key type. Errors:
+// ckr.UnwrappingKeyHandleInvalid, ckr.UnwrappingKeyTypeInconsistent,
+// ckr.KeyFunctionNotPermitted, ckr.MechanismInvalid, and those of
+// token.Seat.UnwrapKey.
+func (s *Session) Unwrap(ctx context.Context, m mechanism.Mechanism, unwrapping *object.Object, wrapped []byte, template ...object.Attribute) (*object.Object, error) {
+	g, err := s.grantKey(ctx, token.ToUnwrap, unwrapping, m)
+	if err != nil {
+		return nil, err
+	}
+	return s.seat.UnwrapKey(ctx, g, token.Auth{}, m, wrapped, template)
+}
+
+// WrapAuthenticated is Wrap with associated data that is authenticated, too
+// (C_WrapKeyAuthenticated). The mechanism is GCM or CCM; its own AAD is empty.
+// Errors: ckr.MechanismInvalid for others, ckr.ArgumentsBad, those of Wrap.
+func (s *Session) WrapAuthenticated(ctx context.Context, m mechanism.Mechanism, wrapping, key *object.Object, data []byte) ([]byte, error) {
+	m, err := associate("wrap key", m, data)
+	if err != nil {
+		return nil, err
+	}
+	return s.Wrap(ctx, m, wrapping, key)
+}
+
+// UnwrapAuthenticated is Unwrap for what WrapAuthenticated returned
+// (C_UnwrapKeyAuthenticated). Errors: as of WrapAuthenticated and Unwrap.
+func (s *Session) UnwrapAuthenticated(ctx context.Context, m mechanism.Mechanism, unwrapping *object.Object, wrapped, data []byte, template ...object.Attribute) (*object.Object, error) {
+	m, err := associate("unwrap key", m, data)
+	if err != nil {
+		return nil, err
+	}
+	return s.Unwrap(ctx, m, unwrapping, wrapped, template...)
+}
+
+// associate puts associated data into a mechanism.
+func associate(op string, m mechanism.Mechanism, data []byte) (mechanism.Mechanism, error) {
+	var own []byte
+	out := mechanism.Resolve(m)
+	switch m := out.(type) {
+	case mechanism.AESGCM:
+		own, m.AAD = m.AAD, data
+		out = m
+	case mechanism.AESCCM:
+		own, m.AAD = m.AAD, data
+		out = m
+	case nil:
+		return nil, token.Wrap(op, mechanism.Check(nil))
+	default:
+		return nil, ckr.Newf(ckr.MechanismInvalid, op, "%v has no associated data", m.Type())
+	}
+	if len(own) > 0 {
+		return nil, ckr.Newf(ckr.ArgumentsBad, op, "associated data is given twice")
+	}
+	return out, nil
+}

@@ -1,0 +1,122 @@
+package token
+
+import (
+	"context"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+)
+
+// DeriveKey makes a secret key from a base key (C_DeriveKey, PKCS #11 v3.2
+// §5.18.5) under g. Without CKA_VALUE_LEN the key is as long as what the
+// mechanism gives; where a shared secret is longer, the key takes its trailing
+// bytes, as §6.3 has it for ECDH. CKA_ALWAYS_SENSITIVE and
+// CKA_NEVER_EXTRACTABLE need the base key's. Errors: those of
+// object.CheckDerive, of the access table and of object.Complete,
+// ckr.KeySizeRange, ckr.MechanismParamInvalid.
+func (s *Seat) DeriveKey(ctx context.Context, g Grant, a Auth, m mechanism.Mechanism, t object.Template) (*object.Object, error) {
+	const op = "derive key"
+	m = mechanism.Resolve(m)
+	from, others, err := s.bases(op, g, m)
+	if err != nil {
+		return nil, err
+	}
+	defer clearAll(others)
+	t, err = s.keyToBe(op, t, func(t object.Template) (object.Template, error) {
+		return object.CheckDerive(from, t, m)
+	})
+	if err != nil {
+		return nil, err
+	}
+	n, _ := length(t)
+	var secret []byte
+	defer func() { clear(secret) }()
+	err = s.Use(ctx, op, g, a, func(ctx context.Context, b Backend, ref Ref) (err error) {
+		secret, err = deriveOnCard(ctx, b, ref, m, a, n)
+		return err
+	}, func(key *soft.Material) (err error) {
+		secret, err = soft.DeriveLength(key, m, n, others...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.makeSecret(ctx, op, t, secret, from...)
+}
+
+// bases returns what is known of the base key and of the keys that the
+// mechanism names beside it, and the values of those, for the caller to clear.
+// They need CKA_DERIVE as the base key does.
+func (s *Seat) bases(op string, g Grant, m mechanism.Mechanism) (known []object.Template, values [][]byte, err error) {
+	base, ok := s.t.known(g.entry)
+	if !ok {
+		return nil, nil, ckr.New(ckr.KeyHandleInvalid, op, nil)
+	}
+	known = append(known, base)
+	for _, ref := range mechanism.Keys(m) {
+		other, _ := ref.(*object.Object)
+		e, err := s.object(op, other, Use)
+		if err == nil {
+			base, ok = s.t.known(e)
+			err = mayDeriveFrom(op, e, base, ok)
+		}
+		var value []byte
+		if err == nil {
+			value, err = e.export(op)
+		}
+		if err != nil {
+			clearAll(values)
+			return nil, nil, err
+		}
+		known, values = append(known, base), append(values, value)
+	}
+	return known, values, nil
+}
+
+func mayDeriveFrom(op string, e *entry, all object.Template, known bool) error {
+	switch {
+	case !known || !isKey(e.obj.Class()):
+		return ckr.New(ckr.KeyHandleInvalid, op, nil)
+	case e.obj.Class() != object.ClassSecretKey:
+		return ckr.Newf(ckr.KeyTypeInconsistent, op, "%v is no secret key", e.obj)
+	case !object.Is(all, object.AttrDerive):
+		return ckr.Newf(ckr.KeyFunctionNotPermitted, op, "%v is false", object.AttrDerive)
+	case object.Is(all, object.AttrAlwaysAuthenticate):
+		return ckr.Newf(ckr.UserNotLoggedIn, op, "each use of %v needs the user's PIN", e.obj)
+	}
+	return nil
+}
+
+// export returns a copy of what a session key is when it is wrapped, for the
+// caller to clear. What is on the card does not come out of it.
+func (e *entry) export(op string) ([]byte, error) {
+	if e.onToken() {
+		return nil, ckr.Newf(ckr.KeyUnextractable, op, "the key does not leave the card")
+	}
+	e.using.RLock()
+	defer e.using.RUnlock()
+	value, err := soft.Export(e.key)
+	return value, Wrap(op, err)
+}
+
+func clearAll(values [][]byte) {
+	for _, v := range values {
+		clear(v)
+	}
+}
+
+func deriveOnCard(ctx context.Context, b Backend, ref Ref, m mechanism.Mechanism, a Auth, n int) ([]byte, error) {
+	d, ok := b.(Deriver)
+	ecdh, isECDH := m.(mechanism.ECDH)
+	if !ok || !isECDH {
+		return nil, ckr.New(ckr.FunctionNotSupported, "", nil)
+	}
+	shared, err := d.Derive(ctx, ref, m, a)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(shared)
+	return soft.Stretch(ecdh, shared, n)
+}
