@@ -97,10 +97,16 @@ func ecInfo(t Template) ([]byte, error) {
 	if err != nil || len(point) == 0 {
 		return nil, err
 	}
-	if curve.rare() { // RFC 8410 §4
-		return marshalInfo(curve.OID, point)
+	return curve.PublicKeyInfo(point)
+}
+
+// PublicKeyInfo returns SubjectPublicKeyInfo in DER of a point that is on the
+// curve, or nothing if the FIPS mode forbids the curve.
+func (c Curve) PublicKeyInfo(point []byte) ([]byte, error) {
+	if c.rare() { // RFC 8410 §4
+		return marshalInfo(c.OID, point)
 	}
-	key, err := curve.goKey(point)
+	key, err := c.goKey(point)
 	if err != nil || key == nil {
 		return nil, err
 	}

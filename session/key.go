@@ -27,6 +27,7 @@ import (
 //	P-256 to P-521  ecdh.KeyExchanger, crypto.MessageSigner
 //	Ed25519         crypto.MessageSigner
 //	X25519          ecdh.KeyExchanger; Sign is an error
+//	ML-KEM          crypto.Decapsulator; Sign is an error
 //
 // Signatures have the form that the standard library gives them: ECDSA in
 // ASN.1. Methods without a context use that of WithContext.
@@ -87,6 +88,9 @@ func NewKey(_ context.Context, pub crypto.PublicKey, reopen func(ctx context.Con
 	}
 	if x, ok := newXKey(at, pub); ok {
 		return x, nil
+	}
+	if k, ok := newKEMKey(at, pub); ok {
+		return k, nil
 	}
 	return nil, ckr.Newf(ckr.KeyTypeInconsistent, "key", "%T", pub)
 }

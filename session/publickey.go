@@ -6,6 +6,7 @@ import (
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/mlkem"
 	"crypto/rsa"
 	"crypto/x509"
 
@@ -75,6 +76,8 @@ func sameType(pub crypto.PublicKey, priv object.Template) bool {
 		return kt == object.KeyECEdwards
 	case *ecdh.PublicKey:
 		return kt == object.KeyECMontgomery
+	case *mlkem.EncapsulationKey768, *mlkem.EncapsulationKey1024:
+		return kt == object.KeyMLKEM
 	}
 	return false
 }

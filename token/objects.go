@@ -426,6 +426,9 @@ func (s *Seat) add(op string, all object.Template) (*object.Object, error) {
 			return nil, Wrap(op, err)
 		}
 	}
+	if info, ok := soft.PublicInfo(key); ok {
+		all = all.Default(info)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	k := kindOfTemplate(all)

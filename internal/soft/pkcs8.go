@@ -84,3 +84,23 @@ func (m *Material) exportPQ() ([]byte, error) {
 	}
 	return encoded(asn1.Marshal(pkcs8{Algorithm: pkix.AlgorithmIdentifier{Algorithm: oid}, Key: inner}))
 }
+
+// PublicInfo returns CKA_PUBLIC_KEY_INFO of a private key for which
+// object.Finish cannot compute it.
+func PublicInfo(m *Material) (a object.Attribute, ok bool) {
+	if m == nil || m.class != object.ClassPrivateKey {
+		return a, false
+	}
+	var info []byte
+	var err error
+	switch {
+	case m.public != nil:
+		info, err = object.PublicKeyInfo(m.key, m.set, m.public)
+	case m.curve.Name != "" && m.point != nil:
+		info, err = m.curve.PublicKeyInfo(m.point)
+	}
+	if err != nil || len(info) == 0 {
+		return a, false
+	}
+	return object.AttrPublicKeyInfo.Is(info), true
+}
