@@ -84,6 +84,8 @@ func (f *fake) dial(ctx context.Context) (session, error) {
 	return &fakeSession{f: f, interrupt: make(chan struct{}, 1), aborted: make(chan struct{}), broken: f.broken}, nil
 }
 
+func (f *fake) ctlCode(code uint32) uint32 { return code }
+
 type fakeSession struct {
 	f         *fake
 	interrupt chan struct{}

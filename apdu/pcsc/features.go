@@ -32,8 +32,8 @@ type features struct {
 }
 
 // readFeatures asks the reader's driver. One that does not answer has none.
-func readFeatures(c card) features {
-	answer, err := c.Control(ctlCode(getFeatures), nil)
+func readFeatures(s service, c card) features {
+	answer, err := c.Control(s.ctlCode(getFeatures), nil)
 	if err != nil {
 		return features{}
 	}

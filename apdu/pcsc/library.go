@@ -29,6 +29,8 @@ func (library) dial(ctx context.Context) (session, error) {
 	return &librarySession{c: c}, nil
 }
 
+func (library) ctlCode(code uint32) uint32 { return scard.CtlCode(uint16(code)) }
+
 // code makes an error of the library one of ours.
 func code(err error) error {
 	var e scard.Error

@@ -1,5 +1,3 @@
-//go:build !windows && !darwin
-
 package pcsc
 
 import (
@@ -33,5 +31,4 @@ func (s daemonSession) Connect(reader string) (card, error) {
 	return c, nil
 }
 
-// ctlCode is the driver's number of a control code of PC/SC part 10.
-func ctlCode(code uint32) uint32 { return 0x42000000 + code }
+func (daemon) ctlCode(code uint32) uint32 { return 0x42000000 + code }

@@ -32,7 +32,7 @@ type driver struct {
 
 func (d *driver) control(code uint32, in []byte) ([]byte, error) {
 	switch code {
-	case ctlCode(getFeatures):
+	case getFeatures:
 		return unhex(d.features), nil
 	case codeProperties:
 		return unhex(d.properties), nil

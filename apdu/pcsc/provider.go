@@ -19,24 +19,34 @@ type Provider struct {
 var _ apdu.Provider = (*Provider)(nil)
 
 // Option changes how Open opens a Provider.
-type Option func(*Provider)
+type Option func(*config)
+
+type config struct{ socket string }
+
+// WithSocket has the pcscd spoken to that listens at a socket, whatever the
+// system's own service is.
+func WithSocket(path string) Option { return func(c *config) { c.socket = path } }
 
 // Open returns the readers of the machine. The service is not reached yet. The
 // error wraps apdu.ErrNoService if the program was built without a way to it.
 func Open(opts ...Option) (*Provider, error) {
+	var c config
+	for _, o := range opts {
+		o(&c)
+	}
+	if c.socket != "" {
+		return newProvider(daemon{c.socket}), nil
+	}
 	s, err := defaultService()
 	if err != nil {
 		return nil, err
 	}
-	return newProvider(s, opts...), nil
+	return newProvider(s), nil
 }
 
-func newProvider(s service, opts ...Option) *Provider {
+func newProvider(s service) *Provider {
 	p := &Provider{service: s}
-	for _, o := range opts {
-		o(p)
-	}
-	p.monitor.init(p.service)
+	p.monitor.init(s)
 	return p
 }
 

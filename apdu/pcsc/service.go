@@ -10,6 +10,8 @@ import (
 type service interface {
 	// dial opens one context. Whatever blocks in it holds up this one only.
 	dial(ctx context.Context) (session, error)
+	// ctlCode is the drivers' number of a control code of PC/SC part 10.
+	ctlCode(code uint32) uint32
 }
 
 // session is a context of PC/SC. It is used by one goroutine at a time, except

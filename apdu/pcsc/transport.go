@@ -36,7 +36,7 @@ var (
 func newTransport(p *Provider, s session, c card, e apdu.Event) *transport {
 	t := &transport{provider: p, session: s, card: c, count: e.Count}
 	t.end = t.endTransaction
-	t.pad = readFeatures(c)
+	t.pad = readFeatures(p.service, c)
 	t.info = apdu.Info{Reader: e.Reader, ATR: slices.Clone(e.ATR), Protocol: protocolOf(c)}
 	t.info.MaxCommand, t.info.MaxResponse = t.pad.limits()
 	return t
