@@ -5,6 +5,9 @@ package object
 // is sensitive or unextractable (PKCS #11 v3.2 §4.1, §4.9). An object that
 // does not say whether it is counts as if it were.
 func Hidden(all Template, t Type) bool {
+	if row, ok := find(t); ok && !row.secret {
+		return false // in no object
+	}
 	rule, ok := RulesOf(all).Lookup(t)
 	if !ok || !rule.Notes.Has(HiddenIfSensitive) {
 		return false

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"sync"
 )
 
 // Footnote is a set of rules on an attribute: the numbered footnotes of PKCS
@@ -69,7 +70,20 @@ type RuleSet struct {
 	class      Class
 	sub        uint64
 	permissive bool // the class, or the type within it, has no table
+
+	// Of a set that is known, all its rules in the order of their types.
+	rules []Rule
 }
+
+// setKey names a set of rules.
+type setKey struct {
+	class Class
+	sub   uint64
+}
+
+// known holds the sets that have tables, which are as many as the standard has
+// types, by setKey.
+var known sync.Map
 
 // Rules returns the rules for objects of a class. sub is the key type,
 // certificate type or hardware feature type within it, where the class has
@@ -78,16 +92,30 @@ type RuleSet struct {
 // of a token's maker, get a permissive set: any attribute is allowed, and
 // those that any key hides are hidden.
 func Rules(class Class, sub uint64) *RuleSet {
+	key := setKey{class, sub}
+	if s, ok := known.Load(key); ok {
+		return s.(*RuleSet)
+	}
 	s := &RuleSet{class: class, sub: sub}
-	s.permissive = !slices.ContainsFunc(ruleTable[:], s.specific)
+	if s.permissive = !slices.ContainsFunc(ruleTable[:], s.specific); s.permissive {
+		return s
+	}
+	for _, a := range attributes {
+		if rule, ok := s.search(a.typ); ok {
+			s.rules = append(s.rules, rule)
+		}
+	}
+	known.Store(key, s)
 	return s
 }
 
 // RulesOf returns the rules for the object that a template describes.
 func RulesOf(t Template) *RuleSet {
-	class, ok := In(t, AttrClass)
-	if !ok {
-		class = ^Class(0)
+	class := ^Class(0)
+	if a, ok := t.Lookup(AttrClass.Type); ok {
+		if n, ok := decodeUlong(a.value); ok {
+			class = Class(n)
+		}
 	}
 	return Rules(class, subOf(class, t))
 }
@@ -174,12 +202,13 @@ func rowsOf(t Type) []ruleRow {
 // Lookup returns the rule for an attribute. ok is false if such objects do
 // not have it.
 func (s *RuleSet) Lookup(t Type) (rule Rule, ok bool) {
-	widest := scope(0)
-	for _, rows := range [...][]ruleRow{rowsOf(t), extraRules[:]} {
-		for _, row := range rows {
-			if row.rule.Type == t && s.applies(row) && (!ok || row.scope >= widest) {
-				rule, ok, widest = row.rule, true, row.scope
-			}
+	if s.rules == nil {
+		rule, ok = s.search(t)
+	} else {
+		var i int
+		i, ok = slices.BinarySearchFunc(s.rules, t, func(r Rule, t Type) int { return cmp.Compare(r.Type, t) })
+		if ok {
+			return s.rules[i], true
 		}
 	}
 	if ok {
@@ -194,6 +223,19 @@ func (s *RuleSet) Lookup(t Type) (rule Rule, ok bool) {
 	return Rule{}, false
 }
 
+// search looks a rule up in the tables: that of the narrowest scope.
+func (s *RuleSet) search(t Type) (rule Rule, ok bool) {
+	widest := scope(0)
+	for _, rows := range [...][]ruleRow{rowsOf(t), extraRules[:]} {
+		for _, row := range rows {
+			if row.rule.Type == t && s.applies(row) && (!ok || row.scope >= widest) {
+				rule, ok, widest = row.rule, true, row.scope
+			}
+		}
+	}
+	return rule, ok
+}
+
 // anyHides returns the footnote that hides an attribute if any key has it.
 func (s *RuleSet) anyHides(t Type) Footnote {
 	if row, _ := find(t); row.secret {
@@ -206,6 +248,14 @@ func (s *RuleSet) anyHides(t Type) Footnote {
 // standard, in the order of their numbers.
 func (s *RuleSet) All() iter.Seq[Rule] {
 	return func(yield func(Rule) bool) {
+		if s.rules != nil {
+			for _, rule := range s.rules {
+				if !yield(rule) {
+					return
+				}
+			}
+			return
+		}
 		for _, a := range attributes {
 			if rule, ok := s.Lookup(a.typ); ok && !yield(rule) {
 				return

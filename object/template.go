@@ -14,19 +14,23 @@ type Template []Attribute
 
 // Lookup returns the first attribute of a type.
 func (t Template) Lookup(typ Type) (Attribute, bool) {
-	for _, a := range t {
-		if a.Type == typ {
-			return a, true
-		}
+	if i := t.index(typ); i >= 0 {
+		return t[i], true
 	}
 	return Attribute{}, false
 }
 
-// Has reports whether the template has an attribute of a type.
-func (t Template) Has(typ Type) bool {
-	_, ok := t.Lookup(typ)
-	return ok
+func (t Template) index(typ Type) int {
+	for i := range t {
+		if t[i].Type == typ {
+			return i
+		}
+	}
+	return -1
 }
+
+// Has reports whether the template has an attribute of a type.
+func (t Template) Has(typ Type) bool { return t.index(typ) >= 0 }
 
 // With returns a copy that has the given attributes: each replaces those of
 // its type, or comes last.
@@ -68,9 +72,19 @@ func (t Template) Clone() Template {
 	if t == nil {
 		return nil
 	}
-	out := make(Template, len(t))
+	size := 0
+	for i := range t {
+		size += len(t[i].value)
+	}
+	out, values := make(Template, len(t)), make([]byte, 0, size)
 	for i, a := range t {
-		out[i] = a.Clone()
+		if a.value != nil {
+			start := len(values)
+			values = append(values, a.value...)
+			a.value = values[start:len(values):len(values)]
+		}
+		a.nested = a.nested.Clone()
+		out[i] = a
 	}
 	return out
 }
@@ -153,9 +167,31 @@ func (a Attribute) validate(depth int) error {
 	return nil
 }
 
-// duplicates sorts by type, so that a template of bounded length is checked in
-// bounded time.
+// few is a number of attributes up to which comparing each with each is
+// quicker than sorting.
+const few = 32
+
 func (t Template) duplicates() error {
+	if len(t) <= few {
+		for i := range t {
+			for j := range t[:i] {
+				if t[i].Type == t[j].Type && !t[i].Equal(t[j]) {
+					return twice(t[i].Type)
+				}
+			}
+		}
+		return nil
+	}
+	return t.sortedDuplicates()
+}
+
+func twice(typ Type) error {
+	return ckr.Newf(ckr.TemplateInconsistent, typ.String(), "given twice with different values")
+}
+
+// sortedDuplicates sorts by type, so that a template of bounded length is
+// checked in bounded time.
+func (t Template) sortedDuplicates() error {
 	order := make([]int, len(t))
 	for i := range order {
 		order[i] = i
@@ -166,7 +202,7 @@ func (t Template) duplicates() error {
 	for k := 1; k < len(order); k++ {
 		a, b := t[order[k-1]], t[order[k]]
 		if a.Type == b.Type && !a.Equal(b) {
-			return ckr.Newf(ckr.TemplateInconsistent, a.Type.String(), "given twice with different values")
+			return twice(a.Type)
 		}
 	}
 	return nil
@@ -178,7 +214,15 @@ func (t Template) Duplicates() error { return t.duplicates() }
 
 // unique returns a copy without the repetitions that duplicates allows.
 func (t Template) unique() Template {
-	out := make(Template, 0, len(t))
+	out := make(Template, 0, max(len(t), 24)) // with room for defaults
+	if len(t) <= few {
+		for i, a := range t {
+			if !t[:i].Has(a.Type) {
+				out = append(out, a)
+			}
+		}
+		return out
+	}
 	seen := make(map[Type]bool, len(t))
 	for _, a := range t {
 		if !seen[a.Type] {
