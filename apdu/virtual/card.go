@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/myeid"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/store"
 )
 
@@ -14,7 +13,7 @@ import (
 // Plug, by any number of goroutines.
 type Card struct {
 	atr     []byte
-	system  *myeid.Card // used by the holder of the card alone
+	system  *system     // used by the holder of the card alone
 	file    *store.File // nil: the card lives in memory
 	observe []func(command, response []byte)
 	fault   func(n int, command []byte) Fault
@@ -32,17 +31,23 @@ type Card struct {
 	closed   bool
 }
 
-// New returns a blank card in memory: a master file and an empty PKCS #15
-// application, no PINs, everything allowed until ACTIVATE APPLET.
+// New returns a card in memory. Without options it is a blank MyEID-compatible
+// one: a master file and an empty PKCS #15 application, no PINs, everything
+// allowed until ACTIVATE APPLET. It panics if WithPIVImage was given an image
+// that does not fit: that is a mistake in the program.
 func New(opts ...Option) *Card {
 	o := gather(opts)
-	return o.card(myeid.New(o.persona.system(o.capacity)), nil)
+	s, err := o.make(nil, nil)
+	if err != nil {
+		panic("virtual: " + err.Error())
+	}
+	return o.card(s, nil)
 }
 
-func (o *options) card(system *myeid.Card, file *store.File) *Card {
+func (o *options) card(s *system, file *store.File) *Card {
 	return &Card{
-		atr:     slices.Clone(system.Persona().ATR),
-		system:  system,
+		atr:     slices.Clone(s.atr()),
+		system:  s,
 		file:    file,
 		observe: o.observe,
 		fault:   o.fault,

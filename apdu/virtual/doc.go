@@ -9,9 +9,10 @@
 //	answer, err := t.Transmit(ctx, []byte{0x00, 0xCA, 0x01, 0xA0, 0x14})
 //
 // The card understands the MyEID command set: files with access conditions,
-// PINs and PUKs, RSA, EC, AES and DES keys. Personas differ in version,
-// capabilities and quirks. Open keeps a card in a file, so that whatever the
-// card has answered outlives the process.
+// PINs and PUKs, RSA, EC, AES and DES keys. WithPIV gives it a PIV application
+// instead, or beside it, as NIST has it or with the extensions of a YubiKey.
+// Personas differ in version, capabilities and quirks. Open keeps a card in a
+// file, so that whatever the card has answered outlives the process.
 //
 // Readers behave as shared PC/SC readers do: several connections to one card,
 // transactions, resets by others, removal. Plug puts a card into the vpcd

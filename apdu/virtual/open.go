@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/myeid"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/piv"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/store"
 )
 
@@ -50,17 +51,17 @@ func (o *options) open(path string) (*Card, error) {
 	if err != nil {
 		return nil, err
 	}
-	system, err := myeid.Load(keeper{file})
+	s, err := o.load(file)
 	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	return o.card(system, file), nil
+	return o.card(s, file), nil
 }
 
 func (o *options) create(path string) (*Card, error) {
 	first := &draft{}
-	if _, err := myeid.Create(o.persona.system(o.capacity), first); err != nil {
+	if _, err := o.make(myeidDraft{first}, pivDraft{first}); err != nil {
 		return nil, err
 	}
 	file, err := store.Create(path, first.changes)
@@ -71,29 +72,49 @@ func (o *options) create(path string) (*Card, error) {
 	return o.open(path)
 }
 
-// keeper lets a card keep its records in a file.
-type keeper struct{ *store.File }
-
-func (k keeper) Commit(changes []myeid.Change) error {
-	return k.File.Commit(convert(changes))
-}
-
 // draft takes the records of a card that is just being made.
 type draft struct{ changes []store.Change }
 
-func (d *draft) Commit(changes []myeid.Change) error {
-	for _, c := range changes {
-		d.changes = append(d.changes, store.Change{Key: c.Key, Value: slices.Clone(c.Value)})
-	}
-	return nil
+func (d *draft) take(key string, value []byte) {
+	d.changes = append(d.changes, store.Change{Key: key, Value: slices.Clone(value)})
 }
 
 func (d *draft) Records() (map[string][]byte, error) { return nil, nil }
 
-func convert(changes []myeid.Change) []store.Change {
+// What the two operating systems keep their records in: the draft, or a file.
+type (
+	myeidDraft struct{ *draft }
+	pivDraft   struct{ *draft }
+	myeidFile  struct{ *store.File }
+	pivFile    struct{ *store.File }
+)
+
+func (d myeidDraft) Commit(changes []myeid.Change) error {
+	for _, c := range changes {
+		d.take(c.Key, c.Value)
+	}
+	return nil
+}
+
+func (d pivDraft) Commit(changes []piv.Change) error {
+	for _, c := range changes {
+		d.take(c.Key, c.Value)
+	}
+	return nil
+}
+
+func (f myeidFile) Commit(changes []myeid.Change) error {
 	out := make([]store.Change, len(changes))
 	for i, c := range changes {
 		out[i] = store.Change(c)
 	}
-	return out
+	return f.File.Commit(out)
+}
+
+func (f pivFile) Commit(changes []piv.Change) error {
+	out := make([]store.Change, len(changes))
+	for i, c := range changes {
+		out[i] = store.Change(c)
+	}
+	return f.File.Commit(out)
 }

@@ -10,26 +10,56 @@ const DefaultCapacity = 144 << 10
 type Option func(*options)
 
 type options struct {
-	persona  Persona
+	persona  *Persona
+	piv      *PIVPersona
+	image    *PIVImage
+	touch    func() bool
 	capacity int
 	observe  []func(command, response []byte)
 	fault    func(n int, command []byte) Fault
 }
 
 func gather(opts []Option) options {
-	o := options{persona: MyEID500(), capacity: DefaultCapacity}
+	o := options{capacity: DefaultCapacity}
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if o.persona.Serial == [10]byte{} {
+	if o.persona == nil && o.piv == nil {
+		p := MyEID500()
+		o.persona = &p
+	}
+	if o.persona != nil && o.persona.Serial == [10]byte{} {
 		rand.Read(o.persona.Serial[:])
 	}
 	return o
 }
 
-// As gives the card a persona; MyEID500 is the default. A card that is opened
-// from a file keeps the persona that it was made with.
-func As(p Persona) Option { return func(o *options) { o.persona = p } }
+// As gives the card the operating system of a MyEID-compatible card, as a
+// persona; MyEID500 is the default on a card without other applications. A
+// card that is opened from a file keeps the persona that it was made with.
+func As(p Persona) Option { return func(o *options) { o.persona = &p } }
+
+// WithPIV gives the card a PIV application. Alone it is the only one; with As
+// the card has both, the ATR is that of As, and SELECT by name goes from one
+// to the other. A card that is opened from a file keeps what it was made with.
+func WithPIV(p PIVPersona) Option { return func(o *options) { o.piv = &p } }
+
+// WithPIVImage puts the content of an image on a card that is made; WithPIV
+// says what its application is like, NISTPIV by default.
+func WithPIVImage(i PIVImage) Option {
+	return func(o *options) {
+		o.image = &i
+		if o.piv == nil {
+			p := NISTPIV()
+			o.piv = &p
+		}
+	}
+}
+
+// Touch asks f whether a person touches the card, where a key of the PIV
+// application needs it. Without it the card is always touched. f must not use
+// the card.
+func Touch(f func() bool) Option { return func(o *options) { o.touch = f } }
 
 // Capacity limits what the card's files and keys may take, in bytes. What
 // does not fit is refused with 6A84. A card that is opened from a file keeps

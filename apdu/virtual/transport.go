@@ -52,13 +52,24 @@ func (t *transport) Alive() bool {
 	return !t.link.gone()
 }
 
-// Info tells reader, ATR and protocol. The card knows short APDUs only.
+// The longest extended APDUs, in bytes.
+const (
+	longestCommand  = 4 + 3 + apdu.MaxExtendedData + 2
+	longestResponse = apdu.MaxExtendedLe + 2
+)
+
+// Info tells reader, ATR and protocol. The reader carries extended lengths if
+// there is an application on the card that takes them.
 func (t *transport) Info() apdu.Info {
-	return apdu.Info{
+	info := apdu.Info{
 		Reader:   t.link.slot.name,
 		ATR:      slices.Clone(t.link.card.atr),
 		Protocol: apdu.T1,
 	}
+	if t.link.card.system.extended() {
+		info.MaxCommand, info.MaxResponse = longestCommand, longestResponse
+	}
+	return info
 }
 
 // Close gives the connection up, and ends its transaction.

@@ -9,9 +9,10 @@ import (
 )
 
 // The records of a card, in JSON: one head, one for each PIN that was set,
-// and for each file one of its header, and one of its content or key.
+// and for each file one of its header, and one of its content or key. The head
+// tells that a Store holds such a card.
 const (
-	headRecord    = "card/head"
+	HeadRecord    = "card/head"
 	pinFolder     = "pin/"
 	fileFolder    = "file/"
 	contentFolder = "data/"
@@ -58,7 +59,7 @@ func (c *Card) encodeChanges() (changes []Change, err error) {
 	}
 	j := &c.journal
 	if j.head {
-		put(headRecord, headImage{c.persona, c.lifeCycle, c.counter, c.nextUID, c.root.uid})
+		put(HeadRecord, headImage{c.persona, c.lifeCycle, c.counter, c.nextUID, c.root.uid})
 	}
 	for ref := 1; ref <= pinCount; ref++ {
 		if j.pins&(1<<ref) == 0 {

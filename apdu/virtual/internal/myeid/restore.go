@@ -43,7 +43,7 @@ func (c *Card) restore() error {
 
 func (c *Card) decode(records map[string][]byte) error {
 	var head headImage
-	if err := decodeRecord(records, headRecord, &head); err != nil {
+	if err := decodeRecord(records, HeadRecord, &head); err != nil {
 		return err
 	}
 	c.persona, c.lifeCycle, c.counter, c.nextUID = head.Persona, head.LifeCycle, head.Counter, head.NextUID

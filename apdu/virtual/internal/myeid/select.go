@@ -158,3 +158,8 @@ func (c *Card) fci(f *file) []byte {
 	out[1] = byte(len(out) - 2)
 	return out
 }
+
+// Selects tells whether the card has an application of that name.
+func (c *Card) Selects(name []byte) bool {
+	return len(name) >= 1 && len(name) <= 16 && c.findName(name) != nil
+}

@@ -1,0 +1,127 @@
+package piv
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+)
+
+// Extensions of attestation certificates, under Yubico's arc.
+var (
+	yubicoArc     = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 41482, 3}
+	arcVersion    = 3
+	arcSerial     = 7
+	arcPolicy     = 8
+	arcFormFactor = 9
+)
+
+// The time that certificates of the card are good for: the card has no clock.
+var (
+	notBefore = time.Date(2016, 3, 14, 0, 0, 0, 0, time.UTC)
+	notAfter  = time.Date(2052, 4, 17, 0, 0, 0, 0, time.UTC)
+)
+
+func extension(arc int, value []byte) pkix.Extension {
+	id := append(append(asn1.ObjectIdentifier{}, yubicoArc...), arc)
+	return pkix.Extension{Id: id, Value: value}
+}
+
+// certifyAttestation makes the attestation key, with a certificate from an
+// authority that exists for this card only.
+func (c *Card) certifyAttestation() {
+	authority, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return
+	}
+	k, err := makeKey(P256)
+	if err != nil {
+		return
+	}
+	root := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Virtual PIV Attestation Root"},
+		NotBefore: notBefore, NotAfter: notAfter,
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	if c.root, err = x509.CreateCertificate(rand.Reader, root, root, authority.Public(), authority); err != nil {
+		return
+	}
+	own := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Virtual PIV Attestation"},
+		NotBefore: notBefore, NotAfter: notAfter,
+		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, own, root, k.public(), authority)
+	if err != nil {
+		return
+	}
+	k.generated = true
+	c.keys[refAttestation] = k
+	c.journal.key(refAttestation)
+	c.journal.head = true
+	c.putObject(tagAttestation, certificateObject(cert))
+}
+
+// certificateObject wraps a certificate, SP 800-73-5 part 1 table 10.
+func certificateObject(der []byte) []byte {
+	return tlv.New(0x53, tlv.New(0x70, der), tlv.New(0x71, []byte{0}), tlv.New(0xFE))
+}
+
+// attest is Yubico's ATTEST: a certificate that says that a key was generated
+// on the card, by the attestation key.
+func (c *Card) attest(m *command) ([]byte, status) {
+	if m.p2 != 0 || !isSlot(m.p1) {
+		return nil, swP1P2
+	}
+	k, by := c.keys[m.p1], c.keys[refAttestation]
+	switch {
+	case k == nil:
+		return nil, swNoReference
+	case !k.generated:
+		return nil, swConditions
+	case by == nil || c.objects[tagAttestation] == nil:
+		return nil, swNoReference
+	}
+	signer, ok := by.private.(crypto.Signer)
+	if !ok {
+		return nil, swConditions
+	}
+	der, err := tlv.Find(c.objects[tagAttestation], 0x53, 0x70)
+	if err != nil {
+		return nil, swConditions
+	}
+	parent, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, swConditions
+	}
+	out, err := x509.CreateCertificate(rand.Reader, c.statement(k, m.p1), parent, k.public(), signer)
+	if err != nil {
+		return nil, swConditions
+	}
+	return out, swOK
+}
+
+// statement is what an attestation says of a key.
+func (c *Card) statement(k *key, ref byte) *x509.Certificate {
+	number, _ := asn1.Marshal(int64(c.persona.Serial))
+	serial := new(big.Int).SetBytes(random(16))
+	return &x509.Certificate{
+		SerialNumber: serial.Rsh(serial, 1).Add(serial, big.NewInt(1)),
+		Subject:      pkix.Name{CommonName: fmt.Sprintf("YubiKey PIV Attestation %x", ref)},
+		NotBefore:    notBefore, NotAfter: notAfter,
+		ExtraExtensions: []pkix.Extension{
+			extension(arcVersion, c.persona.Version[:]),
+			extension(arcSerial, number),
+			extension(arcPolicy, []byte{k.pinPolicy(ref), k.touchPolicy()}),
+			extension(arcFormFactor, []byte{1}),
+		},
+	}
+}

@@ -1,0 +1,130 @@
+package piv
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/subtle"
+
+	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+)
+
+// refManagement is the key reference of the management key.
+const refManagement = 0x9B
+
+// managementKey is the symmetric key of the card's administrator.
+type managementKey struct {
+	algorithm Algorithm
+	key       []byte
+	touch     byte
+	changed   bool // it is not the one that the card was made with
+}
+
+// proof is an authentication under way: what the card sent last, and what must
+// come back.
+type proof struct {
+	kind  proofKind
+	value []byte
+}
+
+type proofKind byte
+
+const (
+	noProof       proofKind = iota
+	awaitWitness            // mutual: the deciphered witness
+	awaitResponse           // single: the enciphered challenge
+)
+
+func (p *proof) drop() {
+	clear(p.value)
+	*p = proof{}
+}
+
+// authenticate is GENERAL AUTHENTICATE with the management key, SP 800-73-5
+// part 2 §3.2.4 and appendix A: mutual, with a witness of the card, or single,
+// with a challenge.
+func (c *Card) authenticate(m *command, t template) ([]byte, status) {
+	if Algorithm(m.p1).plain() != c.management.algorithm.plain() {
+		return nil, swP1P2
+	}
+	block, ok := c.management.algorithm.block(c.management.key)
+	if !ok {
+		return nil, swConditions
+	}
+	size := block.BlockSize()
+	was := c.proof
+	c.proof = proof{}
+	defer was.drop()
+	switch {
+	case t.asks(tagWitness):
+		return c.sendWitness(size, block.Encrypt)
+	case t.asks(tagChallenge) && !t.has(tagWitness):
+		return c.sendChallenge(size)
+	case t.has(tagWitness) && t.has(tagChallenge):
+		if !c.admits(was, awaitWitness, t[tagWitness]) || len(t[tagChallenge]) != size {
+			return nil, swSecurity
+		}
+		out := make([]byte, size)
+		block.Encrypt(out, t[tagChallenge])
+		return tlv.New(0x7C, tlv.New(tagResponse, out)), swOK
+	case t.has(tagResponse) && len(t[tagResponse]) == size:
+		plain := make([]byte, size)
+		block.Decrypt(plain, t[tagResponse])
+		if !c.admits(was, awaitResponse, plain) {
+			return nil, swSecurity
+		}
+		return nil, swOK
+	}
+	return nil, swWrongData
+}
+
+// sendWitness begins the mutual form.
+func (c *Card) sendWitness(size int, encrypt func(dst, src []byte)) ([]byte, status) {
+	c.proof = proof{awaitWitness, random(size)}
+	out := make([]byte, size)
+	encrypt(out, c.proof.value)
+	return tlv.New(0x7C, tlv.New(tagWitness, out)), swOK
+}
+
+// sendChallenge begins the single form.
+func (c *Card) sendChallenge(size int) ([]byte, status) {
+	c.proof = proof{awaitResponse, random(size)}
+	return tlv.New(0x7C, tlv.New(tagChallenge, bytes.Clone(c.proof.value))), swOK
+}
+
+// admits judges what came back. A failure ends an earlier authentication.
+func (c *Card) admits(p proof, kind proofKind, value []byte) bool {
+	c.admin = p.kind == kind && len(p.value) > 0 && subtle.ConstantTimeCompare(p.value, value) == 1
+	if c.admin && c.management.touch > 1 {
+		c.admin = c.touched()
+	}
+	return c.admin
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+// setManagementKey is Yubico's SET MANAGEMENT KEY: algorithm, 9B, length, key.
+func (c *Card) setManagementKey(m *command) ([]byte, status) {
+	switch {
+	case m.p1 != 0xFF || m.p2 != 0xFF && m.p2 != 0xFE && m.p2 != 0xFD:
+		return nil, swP1P2
+	case !c.admin:
+		return nil, swSecurity
+	case len(m.data) < 3 || m.data[1] != refManagement || int(m.data[2]) != len(m.data)-3:
+		return nil, swWrongData
+	}
+	a, key := Algorithm(m.data[0]), m.data[3:]
+	if _, ok := a.block(key); !ok {
+		return nil, swWrongData
+	}
+	clear(c.management.key)
+	c.management = managementKey{
+		algorithm: a.plain(), key: bytes.Clone(key), changed: true,
+		touch: map[byte]byte{0xFF: 1, 0xFE: 2, 0xFD: 3}[m.p2],
+	}
+	c.journal.head = true
+	return nil, swOK
+}

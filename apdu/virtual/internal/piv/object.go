@@ -1,0 +1,124 @@
+package piv
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+)
+
+// Tags of data objects that the card treats in a way of their own.
+const (
+	tagDiscovery   = 0x7E
+	tagBIT         = 0x7F61
+	tagPrinted     = 0x5FC109
+	tagAttestation = 0x5FFF01
+)
+
+// guarded are the objects that are read with the PIN only, SP 800-73-5 part 1
+// table 2.
+var guarded = map[uint32]bool{0x5FC103: true, 0x5FC108: true, tagPrinted: true, 0x5FC121: true, 0x5FC123: true}
+
+// known tells whether there may be an object of a tag.
+func (c *Card) known(tag uint32) bool {
+	switch {
+	case tag == tagDiscovery, tag == tagBIT, tag >= 0x5FC101 && tag <= 0x5FC123:
+		return true
+	case !c.persona.Yubico:
+		return false
+	}
+	return tag >= 0x5FFF00 && tag <= 0x5FFF15
+}
+
+// tagList reads the data object 5C: the tag of the object that is meant.
+func tagList(b []byte) (tag uint32, rest []byte, ok bool) {
+	e, rest, err := tlv.Next(b)
+	if err != nil || e.Tag != 0x5C || len(e.Value) == 0 || len(e.Value) > 3 {
+		return 0, nil, false
+	}
+	var number [4]byte
+	copy(number[4-len(e.Value):], e.Value)
+	return binary.BigEndian.Uint32(number[:]), rest, true
+}
+
+// getData is GET DATA, SP 800-73-5 part 2 §3.1.2.
+func (c *Card) getData(m *command) ([]byte, status) {
+	if m.p1p2() != 0x3FFF {
+		return nil, swP1P2
+	}
+	tag, rest, ok := tagList(m.data)
+	if !ok || len(rest) > 0 {
+		return nil, swWrongData
+	}
+	if guarded[tag] && !c.user() {
+		return nil, swSecurity
+	}
+	object := c.objects[tag]
+	if object == nil {
+		return nil, swNotFound
+	}
+	return bytes.Clone(object), swOK
+}
+
+// putData is PUT DATA, SP 800-73-5 part 2 §3.3.1.
+func (c *Card) putData(m *command) ([]byte, status) {
+	if m.p1p2() != 0x3FFF {
+		return nil, swP1P2
+	}
+	if !c.admin {
+		return nil, swSecurity
+	}
+	e, rest, err := tlv.Next(m.data)
+	if err != nil {
+		return nil, swWrongData
+	}
+	if e.Tag == tagDiscovery || e.Tag == tagBIT {
+		return nil, c.write(uint32(e.Tag), e.Raw, len(e.Value) == 0)
+	}
+	tag, rest2, ok := tagList(m.data)
+	if !ok || tag == tagDiscovery || tag == tagBIT {
+		return nil, swWrongData
+	}
+	value, rest, err := tlv.Next(rest2)
+	if err != nil || value.Tag != 0x53 || len(rest) > 0 {
+		return nil, swWrongData
+	}
+	return nil, c.write(tag, value.Raw, len(value.Value) == 0)
+}
+
+func (c *Card) write(tag uint32, raw []byte, empty bool) status {
+	switch {
+	case !c.known(tag):
+		return swWrongData
+	case c.persona.MaxObject > 0 && len(raw) > c.persona.MaxObject,
+		c.used()-len(c.objects[tag])+len(raw) > c.persona.Capacity:
+		return swFull
+	case empty:
+		c.putObject(tag, nil)
+	default:
+		c.putObject(tag, bytes.Clone(raw))
+	}
+	return swOK
+}
+
+// putObject keeps an object, or removes it.
+func (c *Card) putObject(tag uint32, raw []byte) {
+	if raw == nil {
+		clear(c.objects[tag])
+		delete(c.objects, tag)
+	} else {
+		c.objects[tag] = raw
+	}
+	c.journal.object(tag)
+}
+
+// used is how much of the capacity is taken.
+func (c *Card) used() (n int) {
+	for _, o := range c.objects {
+		n += len(o)
+	}
+	for _, k := range c.keys {
+		n += len(k.pkcs8)
+	}
+	return n
+}

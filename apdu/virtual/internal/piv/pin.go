@@ -1,0 +1,194 @@
+package piv
+
+import "crypto/subtle"
+
+const pinLength = 8
+
+// pin is a PIN or the PUK, padded with FF.
+type pin struct {
+	code       [pinLength]byte
+	left, most byte
+	changed    bool // it is not the one that the card was made with
+}
+
+func newPIN(code string, most byte) *pin {
+	p := &pin{left: most, most: most}
+	p.set([]byte(code))
+	return p
+}
+
+func (p *pin) set(code []byte) {
+	for i := copy(p.code[:], code); i < pinLength; i++ {
+		p.code[i] = 0xFF
+	}
+}
+
+// wellFormed checks the form of a PIN, SP 800-73-5 part 2 §2.4.3: six to eight
+// digits with FF behind them. A YubiKey takes any bytes. The PUK is eight
+// bytes of any kind.
+func (c *Card) wellFormed(ref byte, code []byte) bool {
+	if len(code) != pinLength {
+		return false
+	}
+	n := pinLength
+	for n > 0 && code[n-1] == 0xFF {
+		n--
+	}
+	if ref == refPUK {
+		return n > 0
+	}
+	if n < 6 {
+		return false
+	}
+	for _, b := range code[:n] {
+		if !c.persona.Yubico && (b < '0' || b > '9') {
+			return false
+		}
+	}
+	return true
+}
+
+// wrong is the answer to a wrong PIN.
+func (c *Card) wrong(p *pin) status {
+	left := status(min(p.left, 0x0F))
+	if c.persona.Quirks.OldCounters {
+		return swFailed | left
+	}
+	return swTries | left
+}
+
+// try compares a PIN at the cost of one try. The try is spent and kept by the
+// Store before the comparison, so that pulling the card out in between wins
+// nothing.
+func (c *Card) try(ref byte, given []byte) status {
+	p := c.pins[ref]
+	if p.left == 0 {
+		return swBlocked
+	}
+	p.left--
+	c.journal.pin(ref)
+	if c.commit() != nil {
+		return swMemory
+	}
+	p = c.pins[ref] // the Store may have given the state back
+	if subtle.ConstantTimeCompare(given, p.code[:]) != 1 {
+		delete(c.verified, ref)
+		c.fresh = false
+		return c.wrong(p)
+	}
+	p.left = p.most
+	c.journal.pin(ref)
+	return swOK
+}
+
+// user tells whether a PIN is verified that opens the user's objects and keys:
+// the application's, or the global one where the discovery object says that
+// it counts.
+func (c *Card) user() bool {
+	return c.verified[refPIN] || c.verified[refGlobalPIN] && c.globalCounts()
+}
+
+// globalCounts reads the PIN usage policy of the discovery object.
+func (c *Card) globalCounts() bool {
+	d := c.objects[tagDiscovery]
+	return len(d) == 20 && d[18]&0x20 != 0
+}
+
+// verify is VERIFY, SP 800-73-5 part 2 §3.2.1.
+func (c *Card) verify(m *command) ([]byte, status) {
+	p := c.pins[m.p2]
+	switch {
+	case m.p1 != 0x00 && m.p1 != 0xFF:
+		return nil, swP1P2
+	case p == nil || m.p2 == refPUK:
+		return nil, swNoReference
+	case m.p2 == refGlobalPIN && !c.globalCounts():
+		return nil, swNoReference
+	case m.p1 == 0xFF:
+		if len(m.data) > 0 {
+			return nil, swWrongData
+		}
+		delete(c.verified, m.p2)
+		c.fresh = false
+		return nil, swOK
+	case len(m.data) == 0:
+		return nil, c.pinState(m.p2)
+	case !c.wellFormed(m.p2, m.data):
+		return nil, swWrongData
+	}
+	c.fresh = false
+	if sw := c.try(m.p2, m.data); sw != swOK {
+		return nil, sw
+	}
+	c.verified[m.p2], c.fresh = true, true
+	return nil, swOK
+}
+
+// pinState answers a status query.
+func (c *Card) pinState(ref byte) status {
+	p, q := c.pins[ref], &c.persona.Quirks
+	if !c.persona.Yubico {
+		c.fresh = false
+	}
+	if q.CountsStatus && !c.verified[ref] && p.left > 0 {
+		p.left--
+		c.journal.pin(ref)
+	}
+	switch {
+	case c.verified[ref] && !q.BlindStatus:
+		return swOK
+	case p.left == 0:
+		return swBlocked
+	}
+	return c.wrong(p)
+}
+
+// changeReferenceData is CHANGE REFERENCE DATA, SP 800-73-5 part 2 §3.2.2.
+func (c *Card) changeReferenceData(m *command) ([]byte, status) {
+	p := c.pins[m.p2]
+	switch {
+	case m.p1 != 0x00:
+		return nil, swP1P2
+	case p == nil:
+		return nil, swNoReference
+	case len(m.data) != 2*pinLength:
+		return nil, swWrongData
+	}
+	old, code := m.data[:pinLength], m.data[pinLength:]
+	if !c.wellFormed(m.p2, code) {
+		return nil, swWrongData
+	}
+	if sw := c.try(m.p2, old); sw != swOK {
+		return nil, sw
+	}
+	c.replace(m.p2, code)
+	if m.p2 != refPUK && !c.persona.Yubico {
+		c.verified[m.p2] = true
+	}
+	return nil, swOK
+}
+
+// replace sets a PIN whose use was just proved.
+func (c *Card) replace(ref byte, code []byte) {
+	p := c.pins[ref]
+	p.set(code)
+	p.left, p.changed = p.most, true
+	c.journal.pin(ref)
+}
+
+// resetRetryCounter is RESET RETRY COUNTER, SP 800-73-5 part 2 §3.2.3.
+func (c *Card) resetRetryCounter(m *command) ([]byte, status) {
+	switch {
+	case m.p1 != 0x00:
+		return nil, swP1P2
+	case m.p2 != refPIN:
+		return nil, swNoReference
+	case len(m.data) != 2*pinLength, !c.wellFormed(refPIN, m.data[pinLength:]):
+		return nil, swWrongData
+	}
+	if sw := c.try(refPUK, m.data[:pinLength]); sw != swOK {
+		return nil, sw
+	}
+	c.replace(refPIN, m.data[pinLength:])
+	return nil, swOK
+}

@@ -1,0 +1,126 @@
+package piv
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+)
+
+// version is Yubico's GET VERSION.
+func (c *Card) version(m *command) ([]byte, status) {
+	if m.p1p2() != 0 {
+		return nil, swP1P2
+	}
+	return bytes.Clone(c.persona.Version[:]), swOK
+}
+
+// serial is Yubico's GET SERIAL.
+func (c *Card) serial(m *command) ([]byte, status) {
+	if m.p1p2() != 0 {
+		return nil, swP1P2
+	}
+	return binary.BigEndian.AppendUint32(nil, c.persona.Serial), swOK
+}
+
+// metadata is Yubico's GET METADATA.
+func (c *Card) metadata(m *command) ([]byte, status) {
+	if m.p1 != 0 {
+		return nil, swP1P2
+	}
+	switch ref := m.p2; {
+	case ref == refPIN || ref == refPUK:
+		p := c.pins[ref]
+		return slab(
+			tlv.New(0x01, []byte{0xFF}),
+			tlv.New(0x05, []byte{truth(!p.changed)}),
+			tlv.New(0x06, []byte{p.most, p.left}),
+		), swOK
+	case ref == refManagement:
+		return slab(
+			tlv.New(0x01, []byte{byte(c.management.algorithm)}),
+			tlv.New(0x02, []byte{0, max(c.management.touch, touchNever)}),
+			tlv.New(0x05, []byte{truth(!c.management.changed)}),
+		), swOK
+	case !isSlot(ref) && ref != refAttestation:
+		return nil, swP1P2
+	}
+	k := c.keys[m.p2]
+	if k == nil {
+		return nil, swNoReference
+	}
+	origin := byte(2)
+	if k.generated {
+		origin = 1
+	}
+	return slab(
+		tlv.New(0x01, []byte{byte(k.algorithm)}),
+		tlv.New(0x02, []byte{k.pinPolicy(m.p2), k.touchPolicy()}),
+		tlv.New(0x03, []byte{origin}),
+		tlv.New(0x04, k.describe()),
+	), swOK
+}
+
+func slab(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+
+func truth(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// moveKey is Yubico's MOVE KEY: P1 the new slot, or FF to remove the key, P2
+// the old one.
+func (c *Card) moveKey(m *command) ([]byte, status) {
+	to, from := m.p1, m.p2
+	switch {
+	case !isSlot(from) && !(from == refAttestation && to == 0xFF), !isSlot(to) && to != 0xFF, to == from:
+		return nil, swP1P2
+	case !c.admin:
+		return nil, swSecurity
+	case c.keys[from] == nil:
+		return nil, swNoReference
+	case to == 0xFF:
+		c.dropKey(from)
+		return nil, swOK
+	case c.keys[to] != nil:
+		return nil, swWrongData
+	}
+	k := c.keys[from]
+	delete(c.keys, from)
+	c.keys[to] = k
+	c.journal.key(from)
+	c.journal.key(to)
+	return nil, swOK
+}
+
+// setRetries is Yubico's SET PIN RETRIES: it also sets PIN and PUK back.
+func (c *Card) setRetries(m *command) ([]byte, status) {
+	switch {
+	case m.p1 == 0 || m.p2 == 0:
+		return nil, swWrongData
+	case !c.admin || !c.verified[refPIN]:
+		return nil, swSecurity
+	}
+	c.pins[refPIN] = newPIN(c.persona.PIN, m.p1)
+	c.pins[refPUK] = newPIN(c.persona.PUK, m.p2)
+	c.journal.pin(refPIN)
+	c.journal.pin(refPUK)
+	delete(c.verified, refPIN)
+	c.fresh = false
+	return nil, swOK
+}
+
+// reset is Yubico's RESET: all but the attestation key is lost. It needs PIN
+// and PUK blocked.
+func (c *Card) reset(m *command) ([]byte, status) {
+	switch {
+	case m.p1p2() != 0:
+		return nil, swP1P2
+	case c.pins[refPIN].left > 0 || c.pins[refPUK].left > 0:
+		return nil, swConditions
+	}
+	c.clear()
+	return nil, swOK
+}

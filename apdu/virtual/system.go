@@ -1,0 +1,154 @@
+package virtual
+
+import (
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/myeid"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/piv"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/store"
+)
+
+// applet is one application on a card, with its commands and its state.
+type applet interface {
+	// Process executes one command APDU.
+	Process(command []byte) []byte
+	// Reset does what a loss of power does, or the selection of another
+	// application.
+	Reset()
+	// Selects tells whether a name in SELECT is the application's.
+	Selects(name []byte) bool
+}
+
+// system is what runs on a card: applications, of which one is selected. The
+// first one is so after a reset.
+type system struct {
+	applets []applet
+	current int
+	myeid   *myeid.Card // nil if there is none
+	piv     *piv.Card   // nil if there is none
+}
+
+// newSystem returns a system of those applications that are not nil.
+func newSystem(m *myeid.Card, p *piv.Card) *system {
+	s := &system{myeid: m, piv: p}
+	if m != nil {
+		s.applets = append(s.applets, m)
+	}
+	if p != nil {
+		s.applets = append(s.applets, p)
+	}
+	return s
+}
+
+// make makes the applications of a new card, in memory if there are no stores.
+func (o *options) make(m myeid.Store, p piv.Store) (*system, error) {
+	var files *myeid.Card
+	var app *piv.Card
+	var err error
+	if o.persona != nil {
+		if m == nil {
+			files = myeid.New(o.persona.system(o.capacity))
+		} else if files, err = myeid.Create(o.persona.system(o.capacity), m); err != nil {
+			return nil, err
+		}
+	}
+	if o.piv != nil {
+		fill := func(c *piv.Card) error {
+			if o.image == nil {
+				return nil
+			}
+			return c.Fill(o.image.Objects, o.image.Keys)
+		}
+		if p == nil {
+			app = piv.New(o.piv.persona(o.capacity))
+			err = fill(app)
+		} else {
+			app, err = piv.Create(o.piv.persona(o.capacity), p, fill)
+		}
+		if err != nil {
+			return nil, err
+		}
+		app.SetTouch(o.touch)
+	}
+	return newSystem(files, app), nil
+}
+
+// load reads the applications that a file holds.
+func (o *options) load(file *store.File) (*system, error) {
+	records, err := file.Records()
+	if err != nil {
+		return nil, err
+	}
+	_, isPIV := records[piv.HeadRecord]
+	_, hasFiles := records[myeid.HeadRecord]
+	for _, v := range records {
+		clear(v)
+	}
+	var files *myeid.Card
+	var app *piv.Card
+	if hasFiles || !isPIV {
+		if files, err = myeid.Load(myeidFile{file}); err != nil {
+			return nil, err
+		}
+	}
+	if isPIV {
+		if app, err = piv.Load(pivFile{file}); err != nil {
+			return nil, err
+		}
+		app.SetTouch(o.touch)
+	}
+	return newSystem(files, app), nil
+}
+
+// atr is the answer to reset, that of the first application.
+func (s *system) atr() []byte {
+	if s.myeid != nil {
+		return s.myeid.Persona().ATR
+	}
+	return s.piv.Persona().ATR
+}
+
+func (s *system) extended() bool { return s.piv != nil && s.piv.Extended() }
+
+// Reset is the loss of power.
+func (s *system) Reset() {
+	for _, a := range s.applets {
+		a.Reset()
+	}
+	s.current = 0
+}
+
+// Process gives a command to the selected application, after a SELECT by the
+// name of another one has changed which that is. An application that is left
+// forgets what was verified. A name that nobody has changes nothing (ISO
+// 7816-4 §11.2.2).
+func (s *system) Process(command []byte) []byte {
+	if name, ok := selection(command); ok && len(s.applets) > 1 {
+		next := s.find(name)
+		if next < 0 {
+			return []byte{0x6A, 0x82}
+		}
+		if next != s.current {
+			s.applets[s.current].Reset()
+			s.current = next
+		}
+	}
+	return s.applets[s.current].Process(command)
+}
+
+func (s *system) find(name []byte) int {
+	for i, a := range s.applets {
+		if a.Selects(name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// selection returns the name that a SELECT by name holds.
+func selection(command []byte) ([]byte, bool) {
+	if len(command) < 5 || command[0] != 0x00 || command[1] != 0xA4 || command[2] != 0x04 {
+		return nil, false
+	}
+	c, err := apdu.ParseCommand(command)
+	return c.Data, err == nil && len(c.Data) > 0
+}
