@@ -95,6 +95,8 @@ func (s *Seat) setSession(op string, e *entry, changes []object.Attribute) error
 	if err := object.CheckSet(e.all, changes, s.t.login == SO); err != nil {
 		return Wrap(op, err)
 	}
+	s.t.index.unname(e)
+	defer s.t.index.name(e)
 	e.own(e.all.With(object.Template(changes).Clone()...))
 	return nil
 }

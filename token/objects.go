@@ -2,125 +2,12 @@ package token
 
 import (
 	"context"
-	"iter"
+	"slices"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/object"
 )
-
-// Find yields the objects that the session sees and that have all the given
-// attributes (C_FindObjects, PKCS #11 v3.2 §5.7.6). Objects are found as they
-// were when the iteration began; no lock or transaction is held while it
-// yields. An attribute that is hidden never matches. Values that the card's
-// directories do not show are read from the card, and only for objects that
-// match in all else. An error ends the iteration.
-func (s *Seat) Find(ctx context.Context, match ...object.Attribute) iter.Seq2[*object.Object, error] {
-	const op = "find objects"
-	return func(yield func(*object.Object, error) bool) {
-		if err := object.Template(match).Validate(); err != nil {
-			yield(nil, Wrap(op, err))
-			return
-		}
-		found, err := s.visible(ctx, op)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for _, e := range found {
-			ok, err := s.t.matches(ctx, e, match)
-			if err != nil {
-				yield(nil, Wrap(op, err))
-				return
-			}
-			if ok && !yield(e.obj, nil) {
-				return
-			}
-		}
-	}
-}
-
-// visible lists what the session sees now: session objects first, then the
-// card's directories in their order.
-func (s *Seat) visible(ctx context.Context, op string) ([]*entry, error) {
-	if err := s.enter(op); err != nil {
-		return nil, err
-	}
-	t, c := s.t, s.t.card
-	err := c.unit(ctx, op, func(ctx context.Context) error {
-		return c.refresh(ctx, t.loggedIn() == User)
-	})
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if s.closed {
-		return nil, ckr.New(ckr.SessionHandleInvalid, op, nil)
-	}
-	var found []*entry
-	for h := uint64(1); h <= t.last; h++ {
-		if e := t.entries[h]; e != nil && !e.onToken() && s.allow(e.kind(), Find) == ckr.OK {
-			found = append(found, e)
-		}
-	}
-	for _, ref := range c.dir.order {
-		r := c.dir.records[ref]
-		if s.allow(kindOf(true, r.Private), Find) == ckr.OK {
-			found = append(found, t.give(&r.Record))
-		}
-	}
-	return found, nil
-}
-
-// matches compares an object with a search. What became void since is not
-// found.
-func (t *Token) matches(ctx context.Context, e *entry, match []object.Attribute) (bool, error) {
-	all, ok := t.known(e)
-	if !ok {
-		return false, nil
-	}
-	var unknown []object.Type
-	for _, want := range match {
-		if !object.Searchable(all, want.Type) {
-			return false, nil
-		}
-		have, ok := all.Lookup(want.Type)
-		switch {
-		case ok && !have.Equal(want):
-			return false, nil
-		case !ok && e.onToken():
-			unknown = append(unknown, want.Type)
-		case !ok:
-			return false, nil
-		}
-	}
-	if len(unknown) == 0 {
-		return true, nil
-	}
-	values, err := t.Values(ctx, e.obj, unknown)
-	if ckr.Of(err) == ckr.ObjectHandleInvalid {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	read := make(object.Template, 0, len(values))
-	for _, v := range values {
-		if v.Code != ckr.OK {
-			return false, nil
-		}
-		read = append(read, v.Attribute)
-	}
-	for _, want := range match {
-		if have, ok := read.Lookup(want.Type); ok && !have.Equal(want) {
-			return false, nil
-		}
-	}
-	return true, nil
-}
 
 // known returns what is known of an object without an exchange; of a session
 // object, what may be read.
@@ -163,11 +50,12 @@ func (s *Seat) Known(o *object.Object) (object.Template, error) {
 // card. Errors: ckr.ObjectHandleInvalid for an object that is void.
 func (t *Token) Values(ctx context.Context, o *object.Object, types []object.Type) ([]object.Value, error) {
 	const op = "read attributes"
-	t.mu.Lock()
-	e, err := t.find(o, ckr.ObjectHandleInvalid)
-	t.mu.Unlock()
+	e, found, err := t.ofSession(o, types)
 	if err != nil {
 		return nil, Wrap(op, t.orGone(err))
+	}
+	if found != nil {
+		return found, nil
 	}
 	all, ok := t.known(e)
 	if !ok {
@@ -179,6 +67,18 @@ func (t *Token) Values(ctx context.Context, o *object.Object, types []object.Typ
 		}
 	}
 	return values(all, types), nil
+}
+
+// ofSession finds an object and, if it is one of a session, reads its
+// attributes.
+func (t *Token) ofSession(o *object.Object, types []object.Type) (*entry, []object.Value, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e, err := t.find(o, ckr.ObjectHandleInvalid)
+	if err != nil || e.onToken() {
+		return e, nil, err
+	}
+	return e, values(e.shown, types), nil
 }
 
 // Attributes reads attributes through a session; see Token.Values. Errors:
@@ -271,7 +171,7 @@ func (t *Token) readable(e *entry) (*record, error) {
 
 // values picks attributes out of all that is known.
 func values(all object.Template, types []object.Type) []object.Value {
-	var out []object.Value
+	out := make([]object.Value, 0, len(types))
 	if len(types) == 0 {
 		for _, a := range all {
 			if !object.Hidden(all, a.Type) {
@@ -447,12 +347,17 @@ func (s *Seat) add(op string, all object.Template) (*object.Object, error) {
 	e.own(all.With(object.AttrUniqueID.Is(uniqueID(h))))
 	e.obj = object.New(t, h, class)
 	t.entries[h] = e
+	t.index.add(e)
 	return e.obj, nil
 }
 
 // own makes all the attributes of a session object. The caller holds t.mu.
 func (e *entry) own(all object.Template) {
-	e.all, e.shown = all, nil
+	e.all, e.shown = all, all
+	if !slices.ContainsFunc(all, func(a object.Attribute) bool { return object.Hidden(all, a.Type) }) {
+		return
+	}
+	e.shown = nil
 	for _, a := range all {
 		if !object.Hidden(all, a.Type) {
 			e.shown = append(e.shown, a)

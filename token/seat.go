@@ -12,6 +12,8 @@ type Seat struct {
 	t      *Token
 	rw     bool
 	closed bool // guarded by t.mu
+
+	objects list // its session objects; guarded by t.mu
 }
 
 // Seat opens a session's right to the token, read/write if rw. The card is
@@ -71,10 +73,8 @@ func (t *Token) unseat(s *Seat, d *doomed) {
 	}
 	s.closed = true
 	delete(t.seats, s)
-	for _, e := range t.entries {
-		if e.owner == s {
-			t.kill(e, d)
-		}
+	for s.objects.first != nil {
+		t.kill(s.objects.first, d)
 	}
 	if len(t.seats) > 0 {
 		return

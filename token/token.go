@@ -22,6 +22,7 @@ type Token struct {
 	seats   map[*Seat]struct{}
 	entries map[uint64]*entry
 	byRef   map[Ref]*entry
+	index   index  // of session objects
 	last    uint64 // last handle given
 	ended   bool   // the application has ended
 	legacy  bool   // what is broken or weak is offered, too
@@ -44,6 +45,7 @@ type entry struct {
 
 	// A session object:
 	owner *Seat
+	links [lists]neighbours
 	all   object.Template // the only holder of its secret values
 	shown object.Template // what of it may be read
 	key   *soft.Material
@@ -219,6 +221,7 @@ func (t *Token) kill(e *entry, d *doomed) {
 		delete(t.byRef, e.ref)
 		return
 	}
+	t.index.remove(e)
 	e.all.Clear()
 	e.all, e.shown = nil, nil
 	*d = append(*d, e)
