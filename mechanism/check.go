@@ -2,7 +2,6 @@ package mechanism
 
 import (
 	"crypto"
-	"slices"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 )
@@ -30,7 +29,7 @@ func Check(m Mechanism) error {
 		return ckr.Newf(ckr.MechanismParamInvalid, nameOf(m), "%s", problem)
 	}
 	for _, h := range hashesOf(m) {
-		if !Permitted(h) {
+		if h != 0 && !Permitted(h) {
 			return ckr.Newf(ckr.MechanismInvalid, nameOf(m), "the FIPS 140 mode of this program forbids %v", h)
 		}
 	}
@@ -54,40 +53,37 @@ func nameOf(m Mechanism) string {
 // whether its methods may be called without a panic.
 func usable(h crypto.Hash) bool { return rowOf(h).digest != none && h.Available() }
 
-// hashesOf returns the hash functions that are computed outside the card.
-func hashesOf(m Mechanism) []crypto.Hash {
+// hashesOf returns the hash functions that are computed outside the card, and 0
+// for none.
+func hashesOf(m Mechanism) [2]crypto.Hash {
 	switch m := m.(type) {
 	case RSAPKCS:
-		return given(m.Hash)
+		return [2]crypto.Hash{m.Hash}
 	case RSAPSS:
-		return given(m.Hash, m.MGFHash())
+		return [2]crypto.Hash{m.Hash, m.MGFHash()}
 	case RSAOAEP:
-		return given(m.Hash, m.MGFHash())
+		return [2]crypto.Hash{m.Hash, m.MGFHash()}
 	case ECDSA:
-		return given(m.Hash)
+		return [2]crypto.Hash{m.Hash}
 	case Digest:
-		return given(m.Hash)
+		return [2]crypto.Hash{m.Hash}
 	case HMAC:
-		return given(m.Hash)
+		return [2]crypto.Hash{m.Hash}
 	case SLHDSA:
-		return given(m.Hash)
+		return [2]crypto.Hash{m.Hash}
 	case HashDerive:
-		return given(m.Hash)
+		return [2]crypto.Hash{m.Hash}
 	case HKDF:
-		return given(m.Hash)
+		return [2]crypto.Hash{m.Hash}
 	case PBKDF2:
-		return given(m.Hash)
+		return [2]crypto.Hash{m.Hash}
 	case KBKDF:
 		return hashesOf(Resolve(m.PRF))
 	case ECDH:
 		h, _, _ := m.KDF.Hash()
-		return given(h)
+		return [2]crypto.Hash{h}
 	}
-	return nil
-}
-
-func given(hashes ...crypto.Hash) []crypto.Hash {
-	return slices.DeleteFunc(hashes, func(h crypto.Hash) bool { return h == 0 })
+	return [2]crypto.Hash{}
 }
 
 // problemOf says in words what is wrong with the parameters, or nothing.

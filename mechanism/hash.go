@@ -39,14 +39,20 @@ var hashes = []hashRow{
 // noHash is the row of a hash function that no mechanism is made of.
 var noHash = hashRow{digest: none, hmac: none, general: none, rsaPKCS: none, rsaPSS: none, ecdsa: none}
 
-func rowOf(h crypto.Hash) hashRow {
-	for _, row := range hashes {
-		if row.hash == h {
-			return row
-		}
+func rowOf(h crypto.Hash) *hashRow {
+	if int(h) < len(rowIndex) && rowIndex[h] > 0 {
+		return &hashes[rowIndex[h]-1]
 	}
-	return noHash
+	return &noHash
 }
+
+// rowIndex has the place of each hash function in hashes, from 1.
+var rowIndex = func() (index [32]uint8) {
+	for i, row := range hashes {
+		index[row.hash] = uint8(i + 1)
+	}
+	return index
+}()
 
 // Permitted reports whether a hash function may be computed here: a mechanism
 // can name it, and the program's FIPS 140 mode (GODEBUG=fips140=only) does not
