@@ -56,6 +56,7 @@ func calls(ctx context.Context, s *session.Session, o, pub, priv *object.Object)
 		"Logout":     func() error { return s.Logout(ctx) },
 		"Mechanisms": func() error { return second(s.Mechanisms(ctx, priv)) },
 		"NewDecrypt": func() error { return second(s.NewDecrypt(ctx, mechanism.RSAPKCS{}, priv)) },
+		"NewEncrypt": func() error { return second(s.NewEncrypt(ctx, mechanism.RSAPKCS{}, priv)) },
 		"NewDigest":  func() error { return second(s.NewDigest(ctx, mechanism.Digest{Hash: 5})) },
 		"NewKeyOp": func() error {
 			return second(s.NewKeyOp(ctx, token.ToDerive, mechanism.ECDH{Public: data}, priv))

@@ -7,6 +7,7 @@
 //	init    make a token: --label L [--so-pin S] [--pin P]
 //	slots   list the slots and their tokens
 //	objects list the objects of the token: [--login] [--pin P]
+//	serve   serve the tokens to programs in C over p11-kit's protocol: [--socket PATH]
 //	plug    put the virtual card into the vpcd reader of pcscd: [--vpcd HOST:PORT]
 //
 // A PIN that is not given as a flag comes from the environment, CRYPTOKI_PIN
@@ -64,6 +65,7 @@ func commands() []command {
 		{"init", "--label L [--so-pin S] [--pin P]", "make a token on the card; what was on it is lost", initToken},
 		{"slots", "", "list the slots and their tokens", listSlots},
 		{"objects", "[--slot ID] [--login] [--pin P]", "list the objects of a token", listObjects},
+		{"serve", "[--socket PATH]", "serve the tokens to programs in C until interrupted (p11-kit-client.so)", serve},
 		{"plug", "[--vpcd HOST:PORT]", "put the virtual card into the vpcd reader of pcscd until interrupted", plug},
 	}
 }

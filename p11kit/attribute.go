@@ -1,0 +1,199 @@
+package p11kit
+
+import (
+	"encoding/binary"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/object"
+)
+
+// Attributes travel by a class that the protocol fixes for each type; all that
+// it does not list are byte arrays. The list is the protocol's, not the
+// standard's: CKA_DESTROYABLE is a byte array.
+type valueClass uint8
+
+const (
+	asBytes valueClass = iota
+	asBool
+	asUlong
+	asMechanisms
+	asTemplate
+)
+
+var classes = protocolClasses()
+
+func protocolClasses() map[object.Type]valueClass {
+	m := map[object.Type]valueClass{
+		object.AttrAllowedMechanisms.Type: asMechanisms,
+		object.AttrWrapTemplate.Type:      asTemplate,
+		object.AttrUnwrapTemplate.Type:    asTemplate,
+		object.AttrDeriveTemplate.Type:    asTemplate,
+	}
+	for _, t := range []object.Type{
+		object.AttrToken.Type, object.AttrPrivate.Type, object.AttrTrusted.Type, object.AttrSensitive.Type,
+		object.AttrEncrypt.Type, object.AttrDecrypt.Type, object.AttrWrap.Type, object.AttrUnwrap.Type,
+		object.AttrSign.Type, object.AttrSignRecover.Type, object.AttrVerify.Type, object.AttrVerifyRecover.Type,
+		object.AttrDerive.Type, object.AttrExtractable.Type, object.AttrLocal.Type, object.AttrNeverExtractable.Type,
+		object.AttrAlwaysSensitive.Type, object.AttrModifiable.Type, object.AttrCopyable.Type,
+		object.AttrAlwaysAuthenticate.Type, object.AttrWrapWithTrusted.Type, object.AttrResetOnInit.Type, object.AttrHasReset.Type,
+	} {
+		m[t] = asBool
+	}
+	for _, t := range []object.Type{
+		object.AttrClass.Type, object.AttrCertificateType.Type, object.AttrCertificateCategory.Type, object.AttrKeyType.Type,
+		object.AttrModulusBits.Type, object.AttrPrimeBits.Type, object.AttrSubprimeBits.Type, object.AttrValueBits.Type,
+		object.AttrValueLen.Type, object.AttrKeyGenMechanism.Type, object.AttrHWFeatureType.Type, object.AttrMechanismType.Type,
+		object.AttrAuthPINFlags.Type,
+	} {
+		m[t] = asUlong
+	}
+	return m
+}
+
+// template is a field aA.
+func (r *reader) template(depth int) object.Template {
+	n := r.u32()
+	if n > maxAttributes || depth > maxNesting {
+		r.fail("template of %d attributes, %d deep", n, depth)
+		return nil
+	}
+	var t object.Template
+	for range n {
+		if r.err != nil {
+			return nil
+		}
+		typ := object.Type(r.u32())
+		if r.byte() == 0 {
+			t = append(t, object.Raw(typ, nil))
+			continue
+		}
+		r.u32() // the length that a C caller sees
+		t = append(t, r.value(typ, depth))
+	}
+	return t
+}
+
+func (r *reader) value(typ object.Type, depth int) object.Attribute {
+	switch classes[typ] {
+	case asBool:
+		return object.Raw(typ, []byte{r.byte()})
+	case asUlong:
+		return object.Raw(typ, binary.LittleEndian.AppendUint64(nil, r.ulong()))
+	case asMechanisms:
+		n := r.u32()
+		if n > maxArray {
+			r.fail("%d mechanisms", n)
+			return object.Attribute{}
+		}
+		var b []byte
+		for range n {
+			b = binary.LittleEndian.AppendUint64(b, r.ulong())
+		}
+		return object.Raw(typ, b)
+	case asTemplate:
+		return object.Attr[object.Template]{Type: typ}.Is(r.template(depth + 1))
+	}
+	b := r.array()
+	return object.Raw(typ, append([]byte(nil), b...))
+}
+
+// wanted is an attribute that the caller asks for, and the room it has.
+type wanted struct {
+	typ  object.Type
+	room int
+	null bool
+}
+
+// buffers is a field fA.
+func (r *reader) buffers() (list []wanted) {
+	n := r.u32()
+	if n > maxAttributes {
+		r.fail("%d attributes", n)
+		return nil
+	}
+	for range n {
+		if r.err != nil {
+			return nil
+		}
+		typ, room := object.Type(r.u32()), r.u32()
+		list = append(list, wanted{typ, int(room), room == 0})
+	}
+	return list
+}
+
+// values is the answer to fA: each attribute that was asked for, in order, and
+// the code for all (PKCS #11 v3.2 §5.7.5).
+func (w *writer) values(list []wanted, values []object.Value) {
+	w.u32(uint32(len(list)))
+	code := ckr.OK
+	for i, want := range list {
+		w.u32(uint32(want.typ))
+		v := values[i]
+		size := sizeOf(v.Attribute)
+		switch {
+		case v.Code != ckr.OK:
+			code = v.Code
+			w.byte(0)
+		case !want.null && want.room < size:
+			if code == ckr.OK {
+				code = ckr.BufferTooSmall
+			}
+			w.byte(0)
+		default:
+			w.byte(1)
+			w.u32(uint32(size))
+			w.value(v.Attribute, want.null)
+		}
+	}
+	w.ulong(uint64(code))
+}
+
+// sizeOf is the length that a C caller sees.
+func sizeOf(a object.Attribute) int {
+	if nested, ok := a.Nested(); ok {
+		const sizeofAttribute = 24
+		return sizeofAttribute * len(nested)
+	}
+	return len(a.Bytes())
+}
+
+// value writes a value; null asks for its length alone.
+func (w *writer) value(a object.Attribute, null bool) {
+	b := a.Bytes()
+	switch classes[a.Type] {
+	case asBool:
+		if null || len(b) != 1 {
+			b = []byte{0}
+		}
+		w.byte(b[0])
+		return
+	case asUlong:
+		var n uint64
+		if !null && len(b) == 8 {
+			n = binary.LittleEndian.Uint64(b)
+		}
+		w.ulong(n)
+		return
+	case asMechanisms:
+		w.u32(uint32(len(b) / 8))
+		for ; len(b) >= 8; b = b[8:] {
+			w.ulong(binary.LittleEndian.Uint64(b))
+		}
+		return
+	case asTemplate:
+		nested, _ := a.Nested()
+		w.u32(uint32(len(nested)))
+		for _, n := range nested {
+			w.u32(uint32(n.Type))
+			w.byte(1)
+			w.u32(uint32(sizeOf(n)))
+			w.value(n, null)
+		}
+		return
+	}
+	if null {
+		w.u32(nullLength)
+		return
+	}
+	w.array(b)
+}

@@ -1,0 +1,90 @@
+package p11kit
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+)
+
+// Listener is a socket that only this user reaches.
+type Listener struct {
+	*net.UnixListener
+	path string
+	dir  string // made for the socket, or empty
+}
+
+// Listen makes a Unix socket. With an empty path it lies in a new directory
+// that only this user may enter; otherwise the directory is the caller's. A
+// socket that nobody listens to any more is replaced, anything else under the
+// path is an error.
+func Listen(path string) (*Listener, error) {
+	l := &Listener{path: path}
+	if path == "" {
+		dir, err := os.MkdirTemp("", "cryptoki-p11kit")
+		if err != nil {
+			return nil, err
+		}
+		l.dir, l.path = dir, filepath.Join(dir, "socket")
+	} else if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	u, err := listenPrivately(l.path)
+	if err != nil {
+		l.removeDir()
+		return nil, fmt.Errorf("p11kit: listen: %w", err)
+	}
+	l.UnixListener = u
+	return l, nil
+}
+
+// removeStale removes a socket without a listener.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode()&fs.ModeSocket == 0 {
+		return fmt.Errorf("p11kit: %s is there and is no socket", path)
+	}
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return fmt.Errorf("p11kit: another server listens on %s", path)
+	}
+	return os.Remove(path)
+}
+
+// listenPrivately makes the socket under another name in a directory of its
+// own, so that nobody connects before its mode is set.
+func listenPrivately(path string) (*net.UnixListener, error) {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// Address is the value of P11_KIT_SERVER_ADDRESS for clients.
+func (l *Listener) Address() string { return "unix:path=" + l.path }
+
+// Close removes the socket.
+func (l *Listener) Close() error {
+	err := l.UnixListener.Close()
+	l.removeDir()
+	return err
+}
+
+func (l *Listener) removeDir() {
+	if l.dir != "" {
+		os.RemoveAll(l.dir)
+	}
+}

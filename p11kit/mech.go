@@ -1,0 +1,125 @@
+package p11kit
+
+import (
+	"crypto"
+
+	"github.com/go-cryptoki/cryptoki/mechanism"
+)
+
+// nullMechanism is the type of a NULL mechanism, which ends an operation.
+const nullMechanism = 0xFFFFFFFF
+
+// mechanism is a field M; nil is a NULL mechanism. The client's version says
+// how it travels.
+func (r *reader) mechanism(version byte) mechanism.Mechanism {
+	t := r.u32()
+	if t == nullMechanism {
+		return nil
+	}
+	typ := mechanism.Type(t)
+	if version >= 2 {
+		if bare[typ] {
+			return mechanism.Resolve(mechanism.Raw{T: typ})
+		}
+		if r.byte() == 0 {
+			return mechanism.Resolve(mechanism.Raw{T: typ})
+		}
+	}
+	return r.parameter(typ)
+}
+
+// bare is the mechanisms that clients from version 2 on send nothing after.
+var bare = bareMechanisms()
+
+func bareMechanisms() map[mechanism.Type]bool {
+	all := []mechanism.Mechanism{
+		mechanism.RSAPKCS{}, mechanism.RSAX509{}, mechanism.ECDSA{}, mechanism.AESECB{},
+		mechanism.RSAKeyPairGen{}, mechanism.ECKeyPairGen{}, mechanism.AESKeyGen{}, mechanism.GenericSecretKeyGen{},
+	}
+	for _, h := range hashFunctions {
+		all = append(all, mechanism.Digest{Hash: h}, mechanism.RSAPKCS{Hash: h}, mechanism.ECDSA{Hash: h}, mechanism.HMAC{Hash: h})
+	}
+	m := make(map[mechanism.Type]bool)
+	for _, x := range all {
+		m[x.Type()] = true
+	}
+	return m
+}
+
+var hashFunctions = []crypto.Hash{crypto.SHA1, crypto.SHA224, crypto.SHA256, crypto.SHA384, crypto.SHA512}
+
+// parameter reads the structure that follows a type. What has none of its own
+// here is nothing or a byte array, and the mechanism decides.
+func (r *reader) parameter(t mechanism.Type) mechanism.Mechanism {
+	if h, digested, ok := pssOf(t); ok {
+		return r.pss(h, digested)
+	}
+	switch t {
+	case mechanism.TypeRSAPKCSOAEP:
+		hash, mgf := r.ulong(), r.ulong()
+		r.ulong() // the source: CKZ_DATA_SPECIFIED or none
+		label := r.array()
+		return mechanism.RSAOAEP{Hash: hashOf(hash), MGF: mgfHash(mgf), Label: clone(label)}
+	case mechanism.TypeECDH1Derive, mechanism.TypeECDH1CofactorDerive:
+		kdf, shared, public := r.ulong(), r.array(), r.array()
+		return mechanism.ECDH{
+			KDF: mechanism.KDF(kdf), SharedData: clone(shared), Public: clone(public),
+			Cofactor: t == mechanism.TypeECDH1CofactorDerive,
+		}
+	case mechanism.TypeAESCTR:
+		bits := r.ulong()
+		return mechanism.AESCTR{CounterBits: int(min(bits, 1<<16)), CB: clone(r.take(16))}
+	case mechanism.TypeAESGCM:
+		iv := r.array()
+		r.ulong() // bits of the vector
+		aad, tag := r.array(), r.ulong()
+		return mechanism.AESGCM{IV: clone(iv), AAD: clone(aad), TagBits: int(min(tag, 1<<16))}
+	}
+	return mechanism.Resolve(mechanism.Raw{T: t, Param: clone(r.array())})
+}
+
+func clone(b []byte) []byte { return append([]byte(nil), b...) }
+
+// pssOf tells of a PSS mechanism which hash its type implies.
+func pssOf(t mechanism.Type) (h crypto.Hash, digested, ok bool) {
+	if t == mechanism.TypeRSAPKCSPSS {
+		return 0, true, true
+	}
+	for _, h := range hashFunctions {
+		if (mechanism.RSAPSS{Hash: h}).Type() == t {
+			return h, false, true
+		}
+	}
+	return 0, false, false
+}
+
+func (r *reader) pss(implied crypto.Hash, digested bool) mechanism.Mechanism {
+	hash, mgf, salt := hashOf(r.ulong()), mgfHash(r.ulong()), r.ulong()
+	m := mechanism.RSAPSS{Hash: hash, MGF: mgf, Salt: int(min(salt, 1<<16)), Digested: digested}
+	if salt == 0 {
+		m.Salt = mechanism.NoSalt
+	}
+	if implied != 0 && hash != implied {
+		m.Hash = unknownHash // the parameter contradicts the type
+	}
+	return m
+}
+
+// unknownHash is refused by every mechanism.
+const unknownHash = crypto.Hash(255)
+
+func hashOf(n uint64) crypto.Hash {
+	if h, ok := mechanism.HashOf(mechanism.Type(n)); ok {
+		return h
+	}
+	return unknownHash
+}
+
+func mgfHash(n uint64) crypto.Hash {
+	for _, h := range hashFunctions {
+		if mgf, ok := mechanism.MGFOf(h); ok && uint64(mgf) == n {
+			return h
+		}
+	}
+	return unknownHash
+}
