@@ -184,15 +184,29 @@ func (a *app) firstContent(f plannedFile, label string) []byte {
 		}
 		return t.der(time.Now())
 	case fidODF:
-		var odf []byte
-		for _, d := range layout {
-			if d.kind != 0 {
-				odf = tlv.Append(odf, d.kind, path{file: a.file(d.fid)}.der())
-			}
-		}
-		return odf
+		return a.firstODF()
 	}
 	return nil
+}
+
+// firstODF names the directories. GnuPG's scdaemon, as of version 2.4, never
+// gets past a second directory of the same kind if its entry begins as it
+// expects; with a longer form of the length it takes the card for one that it
+// does not know, and all others read on.
+func (a *app) firstODF() (odf []byte) {
+	seen := make(map[tlv.Tag]bool)
+	for _, d := range layout {
+		if d.kind == 0 {
+			continue
+		}
+		entry := tlv.New(d.kind, path{file: a.file(d.fid)}.der())
+		if seen[d.kind] {
+			entry = append([]byte{entry[0], 0x81}, entry[1:]...)
+		}
+		seen[d.kind] = true
+		odf = append(odf, entry...)
+	}
+	return odf
 }
 
 // efDIR is EF.DIR: one application template (ISO 7816-4 §12.3.3).
