@@ -33,9 +33,10 @@ type monitor struct {
 // view is what was seen at one look.
 type view struct {
 	readers []apdu.Event
-	err     error         // why there are none
-	look    uint64        // looks asked for before this one
-	changed chan struct{} // closed at the next view
+	sharing map[string]int // connections to the card in a reader, where that is known
+	err     error          // why there are none
+	look    uint64         // looks asked for before this one
+	changed chan struct{}  // closed at the next view
 }
 
 // tally counts the insertions and removals in one reader, for as long as the
@@ -254,13 +255,14 @@ func (m *monitor) publish(run int, readers []winscard.Reader, err error, look ui
 	if err != nil && m.view.err == nil && len(m.tallies) > 0 {
 		m.lost = time.Now()
 	}
-	next := view{err: err, look: look, changed: make(chan struct{})}
+	next := view{err: err, look: look, changed: make(chan struct{}), sharing: make(map[string]int, len(readers))}
 	seen := make(map[string]bool, len(readers))
 	for _, r := range readers {
 		if seen[r.Name] {
 			continue
 		}
 		seen[r.Name] = true
+		next.sharing[r.Name] = r.Sharing
 		next.readers = append(next.readers, apdu.Event{
 			Reader: r.Name, Present: r.Present, ATR: slices.Clone(r.ATR), Count: m.count(r),
 		})

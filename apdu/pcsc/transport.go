@@ -23,6 +23,7 @@ type transport struct {
 	count    uint64 // of the reader, for as long as the card is in it
 	dead     atomic.Bool
 	begun    bool
+	turn     turn
 	end      func() error // the same for every transaction
 	closing  sync.Once
 }
@@ -96,6 +97,9 @@ func (t *transport) Transmit(ctx context.Context, command []byte) ([]byte, error
 // program has open. PC/SC does not tell whether others used the card since the
 // last one, so that it is never undisturbed.
 func (t *transport) Begin(ctx context.Context) (apdu.Begun, error) {
+	if err := t.yield(ctx); err != nil {
+		return apdu.Begun{}, err
+	}
 	var pause backoff
 	for {
 		if err := t.ready(ctx); err != nil {
@@ -128,6 +132,7 @@ const endTime = time.Second
 
 func (t *transport) endTransaction() error {
 	t.begun = false
+	t.turn.ended = time.Now()
 	if t.dead.Load() {
 		return t.wrap(apdu.ErrRemoved)
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,57 +21,67 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/conformance"
 	"github.com/go-cryptoki/cryptoki/internal/pcscdtest"
+	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
 )
 
-// crowded shares one card with pkcs11-tool, scdaemon, and a program that resets
-// it. Nothing of ours fails but what a reset takes from us: the login, which is
-// said so and got again.
+// crowded shares two cards, one that pkcs15-init made and one of ours, with
+// pkcs11-tool, scdaemon, and a program that resets them. Nothing of ours fails
+// but what a reset takes from us: the login, which is said so and got again.
 func crowded(t *testing.T, d *pcscdtest.Daemon) {
 	duration := 6 * time.Second
 	if thorough {
 		duration = time.Minute
 	}
 	inserted(t, d, virtual.New())
-	run(t, "pkcs15-init", "--create-pkcs15", "--label", "shared", "--so-pin", soPIN, "--so-puk", soPIN)
+	run(t, "pkcs15-init", "--create-pkcs15", "--label", "theirs", "--so-pin", soPIN, "--so-puk", soPIN)
 	run(t, "pkcs15-init", "--store-pin", "--auth-id", "01", "--label", "PIN", "--pin", userPIN, "--puk", userPUK, "--so-pin", soPIN)
 	run(t, "pkcs15-init", "--generate-key", "ec/prime256v1", "--key-usage", "sign", "--id", "02", "--label", "ec", "--auth-id", "01", "--pin", userPIN)
+	ours, s := initialised(t)
+	generate(t, s, "ec", 2, mechanism.ECKeyPairGen{}, object.AttrECParams.Is(p256))
+	d.Plug(t, 1, ours)
 
-	_, tok := openModule(t, readers(t))
+	m, _ := openModule(t, readers(t))
+	pcscdtest.Eventually(t, "both tokens", func() bool {
+		slots, err := m.Slots(t.Context(), true)
+		return err == nil && len(slots) == 2
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), duration)
 	defer cancel()
 	var crowd sync.WaitGroup
-	defer crowd.Wait()
-	var theirs, resets atomic.Int64
-	crowd.Go(func() { signWithOpenSC(ctx, t, &theirs) })
-	crowd.Go(func() { askWithScdaemon(ctx, t) })
-	crowd.Go(func() { resetNowAndThen(ctx, t, &resets) })
-
-	u := &holder{T: t, tok: tok}
-	u.work(ctx)
-	cancel()
-	crowd.Wait()
-	t.Logf("%d of our signatures, %d logins lost and got again, %d signatures of pkcs11-tool, %d resets",
-		u.signed, u.lost, theirs.Load(), resets.Load())
-	if u.signed < 10 || resets.Load() == 0 || u.lost == 0 || theirs.Load() == 0 {
-		t.Error("that is not much")
+	for i, reader := range pcscdtest.Readers {
+		var signed, resets atomic.Int64
+		u := &holder{T: t, tok: conformance.TokenIn(t, m, reader)}
+		crowd.Go(func() { u.work(ctx) })
+		crowd.Go(func() { signWithOpenSC(ctx, t, i, &signed) })
+		crowd.Go(func() { askWithScdaemon(ctx, t, reader) })
+		crowd.Go(func() { resetNowAndThen(ctx, i, &resets) })
+		t.Cleanup(func() {
+			t.Logf("%s: %d of our signatures, %d logins lost and got again, %d signatures of pkcs11-tool, %d resets",
+				reader, u.signed, u.lost, signed.Load(), resets.Load())
+			if u.signed < 10 || u.lost == 0 || signed.Load() == 0 || resets.Load() == 0 {
+				t.Error("that is not much")
+			}
+		})
 	}
+	crowd.Wait()
 }
 
 // signWithOpenSC has pkcs11-tool log in and sign. That it may fail when the
 // card is reset under it is its own affair.
-func signWithOpenSC(ctx context.Context, t *testing.T, done *atomic.Int64) {
+func signWithOpenSC(ctx context.Context, t *testing.T, slot int, done *atomic.Int64) {
 	dir := t.TempDir()
 	in := filepath.Join(dir, "hash")
 	if err := os.WriteFile(in, make([]byte, 32), 0o600); err != nil {
 		t.Error(err)
 	}
 	for ctx.Err() == nil {
-		cmd := exec.CommandContext(ctx, "pkcs11-tool", "--login", "--pin", userPIN, "--sign", "--id", "02",
-			"-m", "ECDSA", "-i", in, "-o", filepath.Join(dir, "sig"))
+		cmd := exec.CommandContext(ctx, "pkcs11-tool", "--slot-index", strconv.Itoa(slot), "--login", "--pin", userPIN,
+			"--sign", "--id", "02", "-m", "ECDSA", "-i", in, "-o", filepath.Join(dir, "sig"))
 		if cmd.Run() == nil {
 			done.Add(1)
 		}
@@ -79,13 +90,13 @@ func signWithOpenSC(ctx context.Context, t *testing.T, done *atomic.Int64) {
 
 // askWithScdaemon has GnuPG's daemon look at the card over and over. It looks
 // for applications of its own, and so selects others than ours.
-func askWithScdaemon(ctx context.Context, t *testing.T) {
+func askWithScdaemon(ctx context.Context, t *testing.T, reader string) {
 	home := t.TempDir()
-	if err := os.WriteFile(filepath.Join(home, "scdaemon.conf"), []byte("pcsc-shared\ndisable-ccid\n"), 0o600); err != nil {
+	config := fmt.Sprintf("pcsc-shared\ndisable-ccid\nreader-port \"%s\"\n", reader)
+	if err := os.WriteFile(filepath.Join(home, "scdaemon.conf"), []byte(config), 0o600); err != nil {
 		t.Error(err)
 	}
 	for ctx.Err() == nil {
-		// It may hang, and what it says has no end.
 		short, cancel := context.WithTimeout(ctx, 10*time.Second)
 		cmd := exec.CommandContext(short, scdaemon, "--server", "--homedir", home)
 		in, _ := cmd.StdinPipe()
@@ -113,13 +124,13 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-func resetNowAndThen(ctx context.Context, t *testing.T, done *atomic.Int64) {
+func resetNowAndThen(ctx context.Context, reader int, done *atomic.Int64) {
 	for {
 		pause(ctx, 1500*time.Millisecond)
 		if ctx.Err() != nil {
 			return
 		}
-		if exec.CommandContext(ctx, "opensc-tool", "--reset").Run() == nil {
+		if exec.CommandContext(ctx, "opensc-tool", "--reader", strconv.Itoa(reader), "--reset").Run() == nil {
 			done.Add(1)
 		}
 	}
@@ -136,7 +147,8 @@ type holder struct {
 func (u *holder) work(ctx context.Context) {
 	s, err := session.Open(u.Context(), u.tok, session.ReadWrite())
 	if err != nil {
-		u.Fatal(err)
+		u.Error(err)
+		return
 	}
 	defer s.Close()
 	for ctx.Err() == nil {

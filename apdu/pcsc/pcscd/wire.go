@@ -130,6 +130,7 @@ func parseReader(b []byte) (winscard.Reader, bool) {
 		Counter: uint16(order.Uint32(numbers)),
 		Present: state&statePresent != 0,
 		Mute:    state&stateSwallowed != 0,
+		Sharing: max(0, int(int32(order.Uint32(numbers[8:])))), // -1 stands for one that shares with nobody
 	}
 	// A reader that is being set up has a length out of range.
 	if n := order.Uint32(tail); r.Present && n > 0 && n <= atrSize {

@@ -30,5 +30,6 @@ type Reader struct {
 	Present bool   // a card is in it
 	Mute    bool   // the card does not answer
 	Counter uint16 // insertions and removals, modulo 65536
+	Sharing int    // connections to the card, of everybody; 0 if it is not known
 	ATR     []byte // of a present card; nil if it is not known
 }
