@@ -13,19 +13,22 @@ import (
 // Encrypt encrypts data in one call (C_EncryptInit, C_Encrypt; PKCS #11 v3.2
 // §5.8), with public keys and session keys in software, with secret keys of
 // the card on it. Errors: as of Sign.
-func (s *Session) Encrypt(ctx context.Context, m mechanism.Mechanism, key *object.Object, data []byte) (out []byte, err error) {
-	const op = "encrypt"
-	g, err := s.seat.Grant(ctx, op, key, token.ToEncrypt, m)
+func (s *Session) Encrypt(ctx context.Context, m mechanism.Mechanism, key *object.Object, data []byte) ([]byte, error) {
+	g, err := s.seat.Grant(ctx, "encrypt", key, token.ToEncrypt, m)
 	if err != nil {
 		return nil, err
 	}
-	err = s.seat.Use(ctx, op, g, token.Auth{},
+	return s.encrypt(ctx, g, token.Auth{}, m, data)
+}
+
+func (s *Session) encrypt(ctx context.Context, g token.Grant, a token.Auth, m mechanism.Mechanism, data []byte) (out []byte, err error) {
+	err = s.seat.Use(ctx, "encrypt", g, a,
 		func(ctx context.Context, b token.Backend, ref token.Ref) (err error) {
 			e, ok := b.(token.Encrypter)
 			if !ok {
 				return ckr.New(ckr.FunctionNotSupported, "", nil)
 			}
-			out, err = e.Encrypt(ctx, ref, m, data, token.Auth{})
+			out, err = e.Encrypt(ctx, ref, m, data, a)
 			return err
 		},
 		func(k *soft.Material) (err error) {
@@ -69,47 +72,4 @@ func (s *Session) decrypt(ctx context.Context, g token.Grant, a token.Auth, m me
 		return nil, err
 	}
 	return out, nil
-}
-
-// DecryptOp is a decryption that waits for the user's consent.
-type DecryptOp struct {
-	s    *Session
-	g    token.Grant
-	m    mechanism.Mechanism
-	auth token.Auth
-	done bool
-}
-
-// NewDecrypt begins a decryption. The card is not reached. Errors: as of
-// Decrypt.
-func (s *Session) NewDecrypt(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*DecryptOp, error) {
-	g, err := s.seat.Grant(ctx, "decrypt", key, token.ToDecrypt, m)
-	if err != nil {
-		return nil, err
-	}
-	return &DecryptOp{s: s, g: g, m: m}, nil
-}
-
-// Login gives the user's consent to this one decryption; see SignOp.Login.
-func (o *DecryptOp) Login(ctx context.Context, p token.PIN) error {
-	if o.done {
-		return ckr.New(ckr.OperationNotInitialized, "login", nil)
-	}
-	return consent(ctx, o.s, o.g, &o.auth, p)
-}
-
-// Decrypt decrypts data and ends the operation.
-func (o *DecryptOp) Decrypt(ctx context.Context, data []byte) ([]byte, error) {
-	if o.done {
-		return nil, ckr.New(ckr.OperationNotInitialized, "decrypt", nil)
-	}
-	defer o.Close()
-	return o.s.decrypt(ctx, o.g, o.auth, o.m, data)
-}
-
-// Close ends the operation and clears what it holds.
-func (o *DecryptOp) Close() error {
-	o.done = true
-	o.auth.Consent.Clear()
-	return nil
 }

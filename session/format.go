@@ -30,3 +30,12 @@ func (o *VerifyOp) Format(f fmt.State, _ rune) { io.WriteString(f, "verification
 
 // Format writes "decryption operation".
 func (o *DecryptOp) Format(f fmt.State, _ rune) { io.WriteString(f, "decryption operation") }
+
+// Format writes "encryption operation".
+func (o *EncryptOp) Format(f fmt.State, _ rune) { io.WriteString(f, "encryption operation") }
+
+// Format writes "digest operation".
+func (o *DigestOp) Format(f fmt.State, _ rune) { io.WriteString(f, "digest operation") }
+
+// Format writes "key operation".
+func (o *KeyOp) Format(f fmt.State, _ rune) { io.WriteString(f, "key operation") }

@@ -26,6 +26,9 @@ type Grant struct {
 // context-specific login).
 func (g Grant) Consent() bool { return g.consent }
 
+// Soft reports whether the key is used in software.
+func (g Grant) Soft() bool { return g.entry.soft() }
+
 // Purpose is what an operation does with a key: the attribute that must be
 // true, and the flag that the mechanism must have.
 type Purpose struct {
