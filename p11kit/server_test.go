@@ -1,0 +1,344 @@
+package p11kit
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	roSession = flagSerial
+	rwSession = flagSerial | flagRW
+)
+
+func TestTwoClientsAreTwoApplications(t *testing.T) {
+	path := startServer(t)
+	one, two := connect(t, path), connect(t, path)
+	s1, s2 := one.open(rwSession), two.open(rwSession)
+	one.login(s1)
+	private := object.AttrClass.Is(object.ClassPrivateKey)
+	if n := len(one.find(s1, private)); n != 2 {
+		t.Errorf("one sees %d private keys", n)
+	}
+	if n := len(two.find(s2, private)); n != 0 {
+		t.Errorf("two sees %d private keys without a login", n)
+	}
+	data := []object.Attribute{object.AttrClass.Is(object.ClassData), object.AttrLabel.Is("mine")}
+	one.ok(20, func(w *writer) {
+		w.ulong(s1)
+		w.template(data)
+	})
+	if n := len(one.find(s1, data...)); n != 1 {
+		t.Errorf("one sees %d session objects", n)
+	}
+	if n := len(two.find(s2, data...)); n != 0 {
+		t.Errorf("two sees %d session objects of one", n)
+	}
+	two.login(s2)
+	one.ok(19, numbers(s1))
+	if n := len(two.find(s2, private)); n != 2 {
+		t.Error("one's logout took two's login")
+	}
+	one.login(s1)
+	one.c.Close()
+	for range 5 {
+		if n := len(two.find(s2, private)); n != 2 {
+			t.Error("one's hang-up took two's login")
+		}
+	}
+}
+
+func TestRulesOfC(t *testing.T) {
+	p := dial(t, startServer(t))
+	p.c.Write([]byte{0})
+	p.r.ReadByte()
+	p.fails(ckr.CryptokiNotInitialized, 3, nil)
+	hello := func(w *writer) {
+		w.bytes([]byte(handshake))
+		w.byte(0)
+		w.byte(0)
+		w.u32(0)
+	}
+	p.ok(1, hello)
+	p.fails(ckr.CryptokiAlreadyInitialized, 1, hello)
+	p.fails(ckr.SessionParallelNotSupported, 10, numbers(1, 0))
+	p.fails(ckr.SlotIDInvalid, 10, numbers(99, roSession))
+	p.fails(ckr.SlotIDInvalid, 12, numbers(99))
+	p.fails(ckr.SessionHandleInvalid, 13, numbers(99))
+	s := p.open(rwSession)
+	p.login(s)
+	p.fails(ckr.OperationNotInitialized, 27, func(w *writer) {
+		w.ulong(s)
+		w.u32(10)
+	})
+	begin := func(w *writer) {
+		w.ulong(s)
+		w.template(nil)
+	}
+	p.ok(26, begin)
+	p.fails(ckr.OperationActive, 26, begin)
+	p.ok(28, numbers(s))
+
+	key := p.find(s, object.AttrClass.Is(object.ClassPrivateKey), object.AttrLabel.Is("rsa"))[0]
+	signInit := func(w *writer) {
+		w.ulong(s)
+		w.mech(uint32(mechanism.RSAPKCS{Hash: 5}.Type())) // SHA-256
+		w.ulong(key)
+	}
+	p.ok(42, signInit)
+	p.fails(ckr.OperationActive, 42, signInit)
+	signing := func(room uint32) func(w *writer) {
+		return func(w *writer) {
+			w.ulong(s)
+			w.bytes([]byte("message"))
+			w.u32(room)
+		}
+	}
+	for _, room := range []uint32{0, nullLength, 255} { // a query, no room, too little
+		r := p.ok(43, signing(room))
+		if valid, n := r.byte(), r.u32(); valid != 0 || n != 256 {
+			t.Errorf("room %d: valid %d, length %d", room, valid, n)
+		}
+	}
+	r := p.ok(43, signing(256))
+	sig := r.bytes()
+	if len(sig) != 256 {
+		t.Errorf("a signature of %d bytes", len(sig))
+	}
+	p.fails(ckr.OperationNotInitialized, 43, signing(256))
+
+	pub := p.find(s, object.AttrClass.Is(object.ClassPublicKey), object.AttrLabel.Is("rsa"))[0]
+	for _, good := range []bool{true, false} {
+		p.ok(48, func(w *writer) {
+			w.ulong(s)
+			w.mech(uint32(mechanism.RSAPKCS{Hash: 5}.Type()))
+			w.ulong(pub)
+		})
+		verify := func(w *writer) {
+			w.ulong(s)
+			w.bytes([]byte("message"))
+			w.bytes(sig)
+		}
+		if good {
+			p.ok(49, verify)
+		} else {
+			sig[0] ^= 1
+			p.fails(ckr.SignatureInvalid, 49, verify)
+		}
+		p.fails(ckr.OperationNotInitialized, 49, verify)
+	}
+	p.ok(2, nil)
+	p.fails(ckr.CryptokiNotInitialized, 13, numbers(s))
+}
+
+func TestDigestKeepsTheOperationForALargerBuffer(t *testing.T) {
+	p := connect(t, startServer(t))
+	s := p.open(roSession)
+	p.ok(37, func(w *writer) {
+		w.ulong(s)
+		w.mech(uint32(mechanism.Digest{Hash: 5}.Type()))
+	})
+	call := func(room uint32) *reader {
+		return p.ok(38, func(w *writer) {
+			w.ulong(s)
+			w.bytes([]byte("x"))
+			w.u32(room)
+		})
+	}
+	call(0)
+	call(31)
+	want := sha256.Sum256([]byte("x"))
+	if got := call(32).bytes(); !bytes.Equal(got, want[:]) {
+		t.Errorf("digest %x", got)
+	}
+}
+
+func TestAttributesComeInOrderWithTheirCodes(t *testing.T) {
+	p := connect(t, startServer(t))
+	s := p.open(roSession)
+	p.login(s)
+	key := p.find(s, object.AttrClass.Is(object.ClassPrivateKey), object.AttrLabel.Is("ec"))[0]
+	types := []object.Type{object.AttrLabel.Type, object.AttrValue.Type, object.AttrSign.Type, object.AttrApplication.Type, object.AttrKeyType.Type}
+	ask := func(room uint32) *reader {
+		return p.ok(24, func(w *writer) {
+			w.ulong(s)
+			w.ulong(key)
+			w.u32(uint32(len(types)))
+			for _, x := range types {
+				w.u32(uint32(x))
+				w.u32(room)
+			}
+		})
+	}
+	r := ask(100)
+	if n := r.u32(); n != uint32(len(types)) {
+		t.Fatalf("%d attributes", n)
+	}
+	var valid []byte
+	for _, x := range types {
+		if got := object.Type(r.u32()); got != x {
+			t.Errorf("attribute %v, not %v", got, x)
+		}
+		v := r.byte()
+		valid = append(valid, v)
+		if v == 1 {
+			r.u32()
+			r.value(x, 0)
+		}
+	}
+	if !bytes.Equal(valid, []byte{1, 0, 1, 0, 1}) {
+		t.Errorf("valid: %v", valid)
+	}
+	if code := ckr.Code(r.ulong()); code != ckr.AttributeSensitive && code != ckr.AttributeTypeInvalid {
+		t.Errorf("code %v", code)
+	}
+	types = types[:1]
+	r = ask(1) // the label has two bytes
+	r.take(4 + 4)
+	if v, code := r.byte(), ckr.Code(r.ulong()); v != 0 || code != ckr.BufferTooSmall {
+		t.Errorf("valid %d, code %v", v, code)
+	}
+}
+
+// A client that breaks the protocol is dropped, and the others live on.
+func TestHostileClientsAreDropped(t *testing.T) {
+	path := startServer(t)
+	good := connect(t, path)
+	s := good.open(roSession)
+	message := func(options, length uint32, body ...byte) []byte {
+		b := binary.BigEndian.AppendUint32(nil, 1)
+		b = binary.BigEndian.AppendUint32(b, options)
+		b = binary.BigEndian.AppendUint32(b, length)
+		return append(b, body...)
+	}
+	for name, bytes := range map[string][]byte{
+		"huge body":       message(0, 0xFFFFFFFF),
+		"huge options":    message(0xFFFFFFFF, 8),
+		"body too short":  message(0, 4, 0, 0, 0, 3),
+		"unknown call":    message(0, 8, 0, 0, 0x12, 0x34, 0, 0, 0, 0),
+		"wrong signature": message(0, 9, 0, 0, 0, 3, 0, 0, 0, 1, 'x'),
+		"long signature":  message(0, 8, 0, 0, 0, 3, 0xFF, 0xFF, 0xFF, 0xFE),
+		"error as a call": message(0, 8, 0, 0, 0, 0, 0, 0, 0, 0),
+		"field cut short": message(0, 13, 0, 0, 0, 5, 0, 0, 0, 1, 'u', 0, 0, 0, 0),
+	} {
+		p := connect(t, path)
+		p.c.Write(bytes)
+		p.c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if n, err := io.Copy(io.Discard, p.r); err != nil && !isReset(err) {
+			t.Errorf("%s: not dropped: %d bytes, %v", name, n, err)
+		}
+		good.ok(13, numbers(s))
+	}
+	half := connect(t, path)
+	half.c.Write(message(0, 100, 1, 2, 3))
+	garbage := dial(t, path)
+	garbage.c.Write(bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 100))
+	good.ok(13, numbers(s))
+}
+
+func isReset(err error) bool {
+	_, ok := err.(*net.OpError)
+	return ok && !os.IsTimeout(err)
+}
+
+func TestManyClientsSign(t *testing.T) {
+	path := startServer(t)
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			p := connect(t, path)
+			s := p.open(roSession)
+			p.login(s)
+			key := p.find(s, object.AttrClass.Is(object.ClassPrivateKey), object.AttrLabel.Is("ec"))[0]
+			for range 20 {
+				if n := len(signEC(p, s, key)); n != 64 {
+					t.Errorf("a signature of %d bytes", n)
+				}
+			}
+			p.c.Close()
+		})
+	}
+	wg.Wait()
+}
+
+// signEC signs a digest with SignInit and Sign.
+func signEC(p *peer, s, key uint64) []byte {
+	p.ok(42, func(w *writer) {
+		w.ulong(s)
+		w.mech(uint32(mechanism.TypeECDSA))
+		w.ulong(key)
+	})
+	return p.ok(43, func(w *writer) {
+		w.ulong(s)
+		w.bytes(make([]byte, 32))
+		w.u32(64)
+	}).bytes()
+}
+
+func TestSocketIsPrivate(t *testing.T) {
+	l, err := Listen("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(l.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+	if _, err := Listen(l.path); err == nil {
+		t.Error("took the socket of a server that lives")
+	}
+	dir := l.dir
+	l.Close()
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the directory is left: %v", err)
+	}
+	file := t.TempDir() + "/f"
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(file); err == nil {
+		t.Error("a file was taken for a socket")
+	}
+}
+
+func FuzzCalls(f *testing.F) {
+	for id, c := range calls {
+		if c.run == nil {
+			continue
+		}
+		var w writer
+		w.u32(uint32(id))
+		w.array([]byte(c.request))
+		f.Add(append(w.b, make([]byte, 40)...))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, version := range []byte{0, 2} {
+			r := &reader{b: bytes.Clone(b)}
+			r.template(0)
+			r = &reader{b: bytes.Clone(b)}
+			r.mechanism(version)
+			r = &reader{b: bytes.Clone(b)}
+			r.buffers()
+		}
+		a := &application{}
+		a.call(t.Context(), bytes.Clone(b))
+	})
+}
