@@ -222,7 +222,7 @@ func (s *Seat) Use(ctx context.Context, op string, g Grant, a Auth,
 		if err := g.good(); err != nil {
 			return err
 		}
-		if g.entry.private {
+		if g.entry.private && !g.consent { // the consent verifies the same PIN
 			if err := c.ensure(ctx, User); err != nil {
 				return err
 			}
@@ -331,9 +331,10 @@ func (c *Card) consent(ctx context.Context, p PIN) error {
 
 // Consent verifies the user's PIN for an operation under g (C_Login with
 // CKU_CONTEXT_SPECIFIC, PKCS #11 v3.2 §5.6.8). A wrong PIN leaves the
-// operation as it was. Errors: ckr.OperationNotInitialized if the key needs no
-// consent, ckr.PINIncorrect, ckr.PINLenRange, ckr.PINLocked, which logs the
-// user out.
+// operation as it was. A PIN that is entered on the reader is entered once,
+// when the operation uses the key. Errors: ckr.OperationNotInitialized if the
+// key needs no consent, ckr.PINIncorrect, ckr.PINLenRange, ckr.PINLocked, which
+// logs the user out.
 func (s *Seat) Consent(ctx context.Context, g Grant, p PIN) error {
 	const op = "login for one operation"
 	if err := s.enter(op); err != nil {
@@ -346,6 +347,13 @@ func (s *Seat) Consent(ctx context.Context, g Grant, p PIN) error {
 	return c.unit(ctx, op, func(ctx context.Context) error {
 		if err := g.good(); err != nil {
 			return err
+		}
+		if p.IsPad() {
+			info, err := c.readInfo(ctx)
+			if err != nil {
+				return err
+			}
+			return checkEntered("", p, 0, 0, info.Flags.Has(FlagProtectedAuthPath))
 		}
 		return c.consent(ctx, p)
 	})

@@ -9,6 +9,8 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
 	"github.com/go-cryptoki/cryptoki/token"
@@ -135,6 +137,37 @@ func TestPINEntryThatFailsSaysHow(t *testing.T) {
 	}
 	if err := s.Login(ctx, token.SO, token.PIN{}); ckr.Of(err) != ckr.ArgumentsBad {
 		t.Errorf("no PIN at all: %v", err)
+	}
+}
+
+// A key that asks for the PIN at each use has it entered once a use.
+func TestConsentIsEnteredOnceAUse(t *testing.T) {
+	who := &person{lines: []any{"87654321", "123456", "123456", "123456"}}
+	tok := padToken(t, who)
+	ctx := t.Context()
+	s := openSession(t, tok)
+	must(t, s.Login(ctx, token.SO, token.Pad()))
+	must(t, s.InitPIN(ctx, token.Pad()))
+	must(t, s.Logout(ctx))
+	must(t, s.Login(ctx, token.User, token.Pad()))
+	common := object.Template{object.AttrToken.Is(true), object.AttrID.Is([]byte{1})}
+	p256 := []byte{0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07}
+	_, priv, err := s.GenerateKeyPair(ctx, mechanism.ECKeyPairGen{},
+		common.With(object.AttrECParams.Is(p256)), common.With(object.AttrAlwaysAuthenticate.Is(true)))
+	must(t, err)
+	for _, test := range []struct {
+		line any
+		want ckr.Code
+	}{{"123456", ckr.OK}, {"654321", ckr.PINIncorrect}, {virtual.ErrCancelKey, ckr.FunctionCanceled}, {"123456", ckr.OK}} {
+		who.lines = []any{test.line}
+		op, err := s.NewSign(ctx, mechanism.ECDSA{}, priv)
+		must(t, err)
+		_, err = op.Write(make([]byte, 32))
+		must(t, err)
+		must(t, op.Login(ctx, token.Pad()))
+		if _, err := op.Sum(ctx); ckr.Of(err) != test.want || len(who.lines) > 0 {
+			t.Errorf("%v: %v, %d entries left", test.line, err, len(who.lines))
+		}
 	}
 }
 
