@@ -21,10 +21,20 @@ type Session struct {
 // Option changes how Open opens a session.
 type Option func(*config)
 
-type config struct{ rw bool }
+type config struct {
+	rw  bool
+	ask token.PINFunc
+}
 
 // ReadWrite opens a session that may write token objects (CKF_RW_SESSION).
 func ReadWrite() Option { return func(c *config) { c.rw = true } }
+
+// WithPINFunc says who is asked for the card's own write secret, where writing
+// needs one beside the login: the management key of a PIV card
+// (token.ReasonWrite). Without it such writes are refused with
+// ckr.UserNotLoggedIn, unless the card has the secret where the user's PIN
+// opens it.
+func WithPINFunc(ask token.PINFunc) Option { return func(c *config) { c.ask = ask } }
 
 // Open opens a session with a token (C_OpenSession, PKCS #11 v3.2 §5.6.1),
 // read-only unless ReadWrite is given. The session starts with the login that
@@ -41,6 +51,7 @@ func Open(ctx context.Context, t *token.Token, opts ...Option) (*Session, error)
 	if err != nil {
 		return nil, err
 	}
+	seat.AskWith(c.ask)
 	return &Session{seat: seat, rw: c.rw}, nil
 }
 

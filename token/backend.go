@@ -23,6 +23,9 @@ type Record struct {
 	Known object.Template
 	// Err says why the object is shown but cannot be read, or nil.
 	Err error
+	// Unsure says that nobody has looked yet whether the object is there. The
+	// Backend is a Confirmer then, and is asked before the object is shown.
+	Unsure bool
 }
 
 // Info describes a token (PKCS #11 v3.2 §3.2, CK_TOKEN_INFO).
@@ -35,6 +38,8 @@ type Info struct {
 	// Lengths of PINs in bytes; a maximum of 0 means unknown.
 	MinPIN, MaxPIN     int
 	MinSOPIN, MaxSOPIN int
+	// BinarySOPIN says that the SO's secret is a key, which may be any bytes.
+	BinarySOPIN bool
 	// Tries left, as far as the card has told.
 	UserTries, SOTries ckr.Tries
 	// Memory in bytes; -1 means unavailable.
@@ -65,8 +70,12 @@ type Need struct {
 	Write   bool // a write secret of the card's own, such as a management key
 }
 
-// Auth carries what Need asks for.
-type Auth struct{ Consent, Write PIN }
+// Auth carries what Need asks for. SO tells that the caller is the security
+// officer, whose login stands for the write secret; it is verified then.
+type Auth struct {
+	Consent, Write PIN
+	SO             bool
+}
 
 // Backend is all that a card family must do. Its methods are called inside
 // Exclusive, one at a time, except Mechanisms, Needs and Alive, which answer
@@ -184,6 +193,13 @@ type ChangeCounter interface {
 // was answered last.
 type Sibling interface {
 	Outdated() bool
+}
+
+// Confirmer is a Backend that lists objects before it has looked whether they
+// are there. Confirm looks, in few exchanges, and returns the record as it is
+// then, or ckr.ObjectHandleInvalid if there is no such object.
+type Confirmer interface {
+	Confirm(ctx context.Context, ref Ref) (Record, error)
 }
 
 // Hider is a Backend whose directories of private objects may be readable for

@@ -148,11 +148,12 @@ func (c *Card) notice(ctx context.Context, tx *apdu.Tx) error {
 	case epoch != c.epoch || visits != c.visits:
 		c.epoch, c.visits = epoch, visits
 		c.dir.stale = true
-		for r := range c.verified {
-			if c.verified[r] == verified {
-				c.verified[r] = doubtful
-			}
-		}
+		c.doubtVerified()
+	}
+	if _, now := tx.Selected(); now {
+		// Another application of the card had its turn, with which it may have
+		// dropped what was verified.
+		c.doubtVerified()
 	}
 	owed := c.owed
 	c.mu.Unlock()
@@ -164,6 +165,16 @@ func (c *Card) notice(ctx context.Context, tx *apdu.Tx) error {
 		}
 	}
 	return nil
+}
+
+// doubtVerified notes that the card may have dropped what was verified. The
+// caller holds c.mu.
+func (c *Card) doubtVerified() {
+	for r := range c.verified {
+		if c.verified[r] == verified {
+			c.verified[r] = doubtful
+		}
+	}
 }
 
 // logoutAll ends every login, because the card has forgotten them. The

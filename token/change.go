@@ -39,11 +39,16 @@ func (s *Seat) Set(ctx context.Context, o *object.Object, changes ...object.Attr
 	if !ok {
 		return ckr.Newf(ckr.AttributeReadOnly, op, "objects of this card are changed by its issuer")
 	}
+	auth, err := s.writeAuth(ctx, op, Modify, e.ref)
+	if err != nil {
+		return err
+	}
+	defer auth.Write.Clear()
 	return c.unit(ctx, op, func(ctx context.Context) error {
 		if err := s.mayChange(ctx, o, Modify); err != nil {
 			return err
 		}
-		r, err := up.Update(ctx, e.ref, changes, Auth{})
+		r, err := up.Update(ctx, e.ref, changes, auth)
 		if err != nil {
 			c.doubt(err)
 			return err
@@ -227,15 +232,23 @@ func (s *Seat) Destroy(ctx context.Context, o *object.Object) error {
 	if !ok {
 		return ckr.Newf(ckr.ActionProhibited, op, "objects of this card are removed by its issuer")
 	}
+	auth, err := s.writeAuth(ctx, op, Destroy, e.ref)
+	if err != nil {
+		return err
+	}
+	defer auth.Write.Clear()
 	return c.unit(ctx, op, func(ctx context.Context) error {
 		if err := s.mayChange(ctx, o, Destroy); err != nil {
 			return err
 		}
-		if err := d.Destroy(ctx, e.ref, Auth{}); err != nil {
+		if err := d.Destroy(ctx, e.ref, auth); err != nil {
 			c.doubt(err)
 			return err
 		}
 		c.remove(e.ref)
+		if _, ok := c.backend.(Confirmer); ok {
+			c.reload() // what belonged to the object may be gone with it
+		}
 		return nil
 	})
 }

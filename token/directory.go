@@ -96,7 +96,7 @@ func (c *Card) replace(records []Record, asUser bool) {
 			continue
 		}
 		n := &record{Record: r}
-		if o := old[r.Ref]; o != nil && sameTemplate(o.Known, r.Known) {
+		if o := old[r.Ref]; o != nil && !r.Unsure && !o.Unsure && sameTemplate(o.Known, r.Known) {
 			n = o
 			n.Record = r
 		}

@@ -27,8 +27,14 @@ func (s *Seat) Find(ctx context.Context, match ...object.Attribute) iter.Seq2[*o
 			return
 		}
 		for _, f := range found {
-			ok := len(f.unknown) == 0
-			if !ok {
+			ok := true
+			if f.unsure {
+				if f, ok, err = s.confirm(ctx, op, f, match); err != nil {
+					yield(nil, Wrap(op, err))
+					return
+				}
+			}
+			if ok && len(f.unknown) > 0 {
 				if ok, err = s.t.reads(ctx, f, match); err != nil {
 					yield(nil, Wrap(op, err))
 					return
@@ -45,6 +51,7 @@ func (s *Seat) Find(ctx context.Context, match ...object.Attribute) iter.Seq2[*o
 type finding struct {
 	e       *entry
 	unknown []object.Type // what has to be read from the card
+	unsure  bool          // the card has to be asked whether it is there
 }
 
 // visible lists what of all that the session sees now matches: session objects
@@ -77,7 +84,7 @@ func (s *Seat) visible(ctx context.Context, op string, match []object.Attribute)
 			continue
 		}
 		if unknown, ok := r.matches(match); ok {
-			found = append(found, finding{t.give(&r.Record), unknown})
+			found = append(found, finding{t.give(&r.Record), unknown, r.Unsure})
 		}
 	}
 	return found, nil

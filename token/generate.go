@@ -92,13 +92,18 @@ func (s *Seat) generateOnCard(ctx context.Context, op string, m mechanism.Mechan
 	if err := c.makes(op, m.Type(), mechanism.FlagGenerateKeyPair); err != nil {
 		return nil, nil, err
 	}
+	auth, err := s.writeAuth(ctx, op, Create, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer auth.Write.Clear()
 	err = c.unit(ctx, op, func(ctx context.Context) error {
 		for _, half := range []object.Template{pub, priv} {
 			if err := s.mayWrite(ctx, kindOfTemplate(half)); err != nil {
 				return err
 			}
 		}
-		pr, sr, err := g.GenerateKeyPair(ctx, m, pub, priv, Auth{})
+		pr, sr, err := g.GenerateKeyPair(ctx, m, pub, priv, auth)
 		if err != nil {
 			c.doubt(err)
 			return err
@@ -148,12 +153,17 @@ func (s *Seat) GenerateKey(ctx context.Context, m mechanism.Mechanism, t object.
 	}
 	c := s.t.card
 	if g, ok := c.backend.(Generator); ok && k.Token() && c.makes(op, m.Type(), mechanism.FlagGenerate) == nil {
+		auth, err := s.writeAuth(ctx, op, Create, "")
+		if err != nil {
+			return nil, err
+		}
+		defer auth.Write.Clear()
 		var o *object.Object
-		err := c.unit(ctx, op, func(ctx context.Context) error {
+		err = c.unit(ctx, op, func(ctx context.Context) error {
 			if err := s.mayWrite(ctx, k); err != nil {
 				return err
 			}
-			r, err := g.GenerateKey(ctx, m, t, Auth{})
+			r, err := g.GenerateKey(ctx, m, t, auth)
 			if err != nil {
 				c.doubt(err)
 				return err

@@ -44,8 +44,7 @@ func (s *Seat) Login(ctx context.Context, r Role, p PIN) error {
 			return ckr.New(ckr.UserPINNotInitialized, op, nil)
 		}
 	}
-	lo, hi := info.limits(r)
-	if err := checkEntered(op, p, lo, hi, info.Flags.Has(FlagProtectedAuthPath)); err != nil {
+	if err := info.checkLogin(op, r, p); err != nil {
 		return err
 	}
 	return c.unit(ctx, op, func(ctx context.Context) error {
@@ -101,6 +100,30 @@ func (s *Seat) mayLoginLocked(r Role) error {
 		}
 	}
 	return nil
+}
+
+// checkLogin refuses, before the card sees it, what cannot be right.
+func (i *Info) checkLogin(op string, r Role, p PIN) error {
+	if r == SO {
+		return i.checkSO(op, p)
+	}
+	return checkEntered(op, p, i.MinPIN, i.MaxPIN, i.Flags.Has(FlagProtectedAuthPath))
+}
+
+// checkChange refuses PINs that cannot be right or cannot be set.
+func (i *Info) checkChange(r Role, old, new PIN) error {
+	if r == SO && i.BinarySOPIN {
+		if err := i.checkSO("new PIN", new); err != nil {
+			return err
+		}
+		return i.checkSO("old PIN", old)
+	}
+	lo, hi := i.limits(r)
+	pad := i.Flags.Has(FlagProtectedAuthPath)
+	if err := checkNew("new PIN", new, lo, hi, pad); err != nil {
+		return err
+	}
+	return checkEntered("old PIN", old, lo, hi, pad)
 }
 
 func (i *Info) limits(r Role) (lo, hi int) {
@@ -189,12 +212,7 @@ func (s *Seat) SetPIN(ctx context.Context, old, new PIN) error {
 		if role == User && !info.Flags.Has(FlagUserPINInitialized) {
 			return ckr.New(ckr.UserPINNotInitialized, "", nil)
 		}
-		lo, hi := info.limits(role)
-		pad := info.Flags.Has(FlagProtectedAuthPath)
-		if err := checkNew("new PIN", new, lo, hi, pad); err != nil {
-			return err
-		}
-		if err := checkEntered("old PIN", old, lo, hi, pad); err != nil {
+		if err := info.checkChange(role, old, new); err != nil {
 			return err
 		}
 		m, err := c.pinManager()

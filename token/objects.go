@@ -235,12 +235,17 @@ func (s *Seat) make(ctx context.Context, op string, all object.Template) (*objec
 	if !ok {
 		return nil, ckr.Newf(ckr.FunctionNotSupported, op, "objects of this card are made by its issuer")
 	}
+	auth, err := s.writeAuth(ctx, op, Create, "")
+	if err != nil {
+		return nil, err
+	}
+	defer auth.Write.Clear()
 	var o *object.Object
-	err := c.unit(ctx, op, func(ctx context.Context) error {
+	err = c.unit(ctx, op, func(ctx context.Context) error {
 		if err := s.mayWrite(ctx, k); err != nil {
 			return err
 		}
-		r, err := store.Store(ctx, all, Auth{})
+		r, err := store.Store(ctx, all, auth)
 		if err != nil {
 			c.doubt(err)
 			return err

@@ -87,6 +87,7 @@ type PINReason int
 const (
 	ReasonLogin   PINReason = iota // the user logs in
 	ReasonConsent                  // one use of a key with CKA_ALWAYS_AUTHENTICATE
+	ReasonWrite                    // the card's own write secret, such as a management key
 )
 
 // PINRequest tells a person what the PIN is for.
@@ -118,6 +119,17 @@ func checkEntered(op string, p PIN, min, max int, pad bool) error {
 		return ckr.Newf(ckr.PINIncorrect, op, "the PIN holds characters that no PIN of this token has")
 	}
 	return nil
+}
+
+// checkSO is checkEntered for a secret that may be a key: any bytes.
+func (i *Info) checkSO(op string, p PIN) error {
+	lo, hi := i.MinSOPIN, i.MaxSOPIN
+	pad := i.Flags.Has(FlagProtectedAuthPath) && !i.BinarySOPIN
+	err := checkEntered(op, p, lo, hi, pad)
+	if i.BinarySOPIN && ckr.Of(err) == ckr.PINIncorrect {
+		return nil
+	}
+	return err
 }
 
 // checkNew refuses a PIN that is to be set.

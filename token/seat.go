@@ -13,7 +13,8 @@ type Seat struct {
 	rw     bool
 	closed bool // guarded by t.mu
 
-	objects list // its session objects; guarded by t.mu
+	objects list    // its session objects; guarded by t.mu
+	ask     PINFunc // for the card's write secret, or nil
 }
 
 // Seat opens a session's right to the token, read/write if rw. The card is

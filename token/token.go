@@ -22,16 +22,18 @@ type Token struct {
 	seats   map[*Seat]struct{}
 	entries map[uint64]*entry
 	byRef   map[Ref]*entry
-	index   index  // of session objects
-	last    uint64 // last handle given
-	ended   bool   // the application has ended
-	legacy  bool   // what is broken or weak is offered, too
+	index   index         // of session objects
+	last    uint64        // last handle given
+	ended   bool          // the application has ended
+	legacy  bool          // what is broken or weak is offered, too
+	asking  chan struct{} // holds a value while a person is asked
 }
 
 func newToken(c *Card) *Token {
 	return &Token{
 		card: c, login: nobody,
 		seats: make(map[*Seat]struct{}), entries: make(map[uint64]*entry), byRef: make(map[Ref]*entry),
+		asking: make(chan struct{}, 1),
 	}
 }
 
