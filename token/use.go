@@ -109,7 +109,7 @@ func (s *Seat) keyAttributes(ctx context.Context, op string, e *entry) (object.T
 	if !ok {
 		return nil, ckr.New(ckr.KeyHandleInvalid, op, nil)
 	}
-	if e.onToken() && e.soft() {
+	if e.onToken() && (e.soft() || !all.Has(object.AttrKeyType.Type)) {
 		return s.t.whole(ctx, op, e)
 	}
 	return all, nil
