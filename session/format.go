@@ -39,3 +39,6 @@ func (o *DigestOp) Format(f fmt.State, _ rune) { io.WriteString(f, "digest opera
 
 // Format writes "key operation".
 func (o *KeyOp) Format(f fmt.State, _ rune) { io.WriteString(f, "key operation") }
+
+// Format writes "message operation".
+func (p *messages) Format(f fmt.State, _ rune) { io.WriteString(f, "message operation") }

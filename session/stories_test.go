@@ -297,7 +297,7 @@ func TestBadHandles(t *testing.T) {
 		for call, f := range calls(ctx, s, o, o, o) {
 			switch call {
 			case "Close", "Create", "Digest", "Find", "GenerateKey", "GenerateKeyPair", "Info", "InitPIN", "Login", "Logout",
-				"NewDigest", "Random", "ResumeDigest", "SetPIN", "StoreCertificate", "UnblockPIN":
+				"NewDigest", "Random", "ResumeDigest", "SeedRandom", "SetPIN", "StoreCertificate", "UnblockPIN":
 				continue // they take no handle
 			}
 			switch code := ckr.Of(f()); code {
@@ -330,7 +330,8 @@ func TestCancelledCallersReturnAtOnce(t *testing.T) {
 		if err := call(); err != nil && ckr.Of(err) != ckr.FunctionCanceled {
 			switch name {
 			case "Decrypt", "Derive", "Encrypt", "NewDecrypt", "InitPIN", "Login", "Verify", "ResumeDigest", "Decapsulate", "Encapsulate",
-				"Wrap", "WrapAuthenticated", "Unwrap", "UnwrapAuthenticated", "NewKeyOp", "NewEncrypt":
+				"Wrap", "WrapAuthenticated", "Unwrap", "UnwrapAuthenticated", "NewKeyOp", "NewEncrypt",
+				"NewEncryptMessages", "NewDecryptMessages", "SignRecover", "VerifyRecover", "SeedRandom":
 				continue // refused before the context is looked at
 			}
 			t.Errorf("%s: %v", name, err)

@@ -104,3 +104,18 @@ func (m *Material) verifySLHDSA(mech mechanism.SLHDSA, message, signature []byte
 	}
 	return nil
 }
+
+// SignatureSize is the length in bytes of the signatures of a post-quantum
+// key, 0 for others.
+func SignatureSize(all object.Template) int {
+	key, _ := object.In(all, object.AttrKeyType)
+	set, _ := object.In(all, object.AttrParameterSet)
+	id, isSLH := slhSets[set]
+	switch dsa, isDSA := dsaSets[set]; {
+	case key == object.KeyMLDSA && isDSA:
+		return dsa.scheme.SignatureSize()
+	case key == object.KeySLHDSA && isSLH:
+		return id.Scheme().SignatureSize()
+	}
+	return 0
+}
