@@ -200,6 +200,9 @@ func (s *Session) signatureSize(ctx context.Context, m mechanism.Mechanism, key 
 			return 2 * c.Bytes
 		}
 	}
+	if n := soft.SignatureSize(known); n > 0 {
+		return n
+	}
 	return s.sizeByKey(ctx, m, key)
 }
 
