@@ -60,20 +60,22 @@ func serve(ctx context.Context, c net.Conn, m *cryptoki.Module) {
 		return
 	}
 	s := &conn{
-		ctx: ctx, c: c, r: bufio.NewReaderSize(c, 1<<14), slots: make(chan struct{}, maxInFlight),
+		ctx: ctx, cancel: cancel, c: c, r: bufio.NewReaderSize(c, 1<<14), slots: make(chan struct{}, maxInFlight),
 		app: application{root: m},
 	}
 	defer s.app.end()
-	defer s.calls.Wait()
-	defer cancel()
+	s.watch.start(func() { s.calls.Go(s.loop) })
+	defer s.watch.stop()
 	if s.hello() == nil {
 		s.loop()
+		s.calls.Wait()
 	}
 }
 
 // conn is one connection.
 type conn struct {
 	ctx     context.Context
+	cancel  func()
 	c       net.Conn
 	r       *bufio.Reader
 	offered byte // the client's version
@@ -81,6 +83,7 @@ type conn struct {
 
 	slots chan struct{}
 	calls sync.WaitGroup
+	watch watch
 	write sync.Mutex
 }
 
@@ -91,6 +94,7 @@ func (s *conn) hello() error {
 	if err != nil {
 		return err
 	}
+	s.c.SetReadDeadline(time.Time{})
 	s.offered = v
 	s.app.version = v
 	_, err = s.c.Write([]byte{min(v, Version)})
@@ -98,11 +102,14 @@ func (s *conn) hello() error {
 }
 
 // loop carries out calls as they come; several at once, as the threads of the
-// client send them.
+// client send them. Most calls are over sooner than another goroutine would
+// take to wake up, so the one that has read a call carries it out, watched: a
+// call that takes long leaves the reading to a successor.
 func (s *conn) loop() {
 	for {
 		code, body, err := s.message()
 		if err != nil {
+			s.cancel()
 			return
 		}
 		select {
@@ -110,41 +117,65 @@ func (s *conn) loop() {
 		case <-s.ctx.Done():
 			return
 		}
-		s.calls.Go(func() {
-			defer func() { <-s.slots }()
-			answer, err := s.app.call(s.ctx, body)
-			clear(body)
-			if err == nil {
-				err = s.answer(code, answer)
-			}
-			clear(answer)
-			if err != nil {
-				s.c.Close()
-			}
-		})
+		if s.r.Buffered() > 0 { // another call waits already
+			s.calls.Go(func() { s.carryOut(code, body) })
+			continue
+		}
+		turn := s.watch.begin()
+		s.carryOut(code, body)
+		if !s.watch.end(turn) {
+			return
+		}
 	}
 }
 
-// message reads one message and returns its code and body.
+// carryOut carries out a call and answers it.
+func (s *conn) carryOut(code uint32, body []byte) {
+	defer func() { <-s.slots }()
+	answer, err := s.app.call(s.ctx, body)
+	clear(body)
+	if err == nil {
+		err = s.answer(code, answer)
+	}
+	clear(answer)
+	if err != nil {
+		s.c.Close()
+	}
+}
+
+// message reads one message and returns its code and body. It waits as long as
+// it takes for the first byte; the rest must come in time.
 func (s *conn) message() (code uint32, body []byte, err error) {
-	s.c.SetReadDeadline(time.Time{})
 	if _, err := s.r.Peek(1); err != nil {
 		return 0, nil, err
 	}
-	s.c.SetReadDeadline(time.Now().Add(messageTime))
+	late := false // a deadline is set
+	within := func(n int) {
+		if !late && s.r.Buffered() < n {
+			late = true
+			s.c.SetReadDeadline(time.Now().Add(messageTime))
+		}
+	}
+	within(sizeofHeader)
 	var head [sizeofHeader]byte
-	if _, err := io.ReadFull(s.r, head[:]); err != nil {
-		return 0, nil, err
+	for i := range head {
+		if head[i], err = s.r.ReadByte(); err != nil {
+			return 0, nil, err
+		}
 	}
 	options, length := binary.BigEndian.Uint32(head[4:]), binary.BigEndian.Uint32(head[8:])
 	if options > maxMessage || length > maxMessage-options || length < 8 {
 		return 0, nil, fmt.Errorf("%w: %d and %d bytes", errWire, options, length)
 	}
+	within(int(options + length))
 	if _, err := s.r.Discard(int(options)); err != nil {
 		return 0, nil, err
 	}
 	if body, err = readAll(s.r, int(length)); err != nil {
 		return 0, nil, err
+	}
+	if late {
+		s.c.SetReadDeadline(time.Time{})
 	}
 	return binary.BigEndian.Uint32(head[:]), body, nil
 }
@@ -163,31 +194,33 @@ func readAll(r io.Reader, n int) ([]byte, error) {
 	return b, nil
 }
 
-func (s *conn) answer(code uint32, body []byte) error {
-	msg := make([]byte, sizeofHeader, sizeofHeader+len(body))
+// answer sends what call has made.
+func (s *conn) answer(code uint32, msg []byte) error {
 	binary.BigEndian.PutUint32(msg, code)
-	binary.BigEndian.PutUint32(msg[8:], uint32(len(body)))
-	msg = append(msg, body...)
-	defer clear(msg)
+	binary.BigEndian.PutUint32(msg[8:], uint32(len(msg)-sizeofHeader))
 	s.write.Lock()
 	defer s.write.Unlock()
 	_, err := s.c.Write(msg)
 	return err
 }
 
-// call carries out the call in a message's body and returns the body of the
-// answer. An error is one of the protocol, and ends the connection.
+// newWriter returns one that leaves room for a header.
+func newWriter() *writer { return &writer{b: make([]byte, sizeofHeader, 192)} }
+
+// call carries out the call in a message's body and returns the answer, with
+// room for the header before it. An error is one of the protocol, and ends the
+// connection.
 func (a *application) call(ctx context.Context, body []byte) ([]byte, error) {
 	r := &reader{b: body}
 	id := r.u32()
-	signature := string(r.array())
-	if r.err != nil || int(id) >= len(calls) || calls[id].run == nil || calls[id].request != signature {
+	signature := r.array()
+	if r.err != nil || int(id) >= len(calls) || calls[id].run == nil || calls[id].request != string(signature) {
 		return nil, fmt.Errorf("%w: call %d with signature %q", errWire, id, signature)
 	}
 	c := &calls[id]
-	w := &writer{}
+	w := newWriter()
 	w.u32(id)
-	w.array([]byte(c.answer))
+	w.text(c.answer)
 	code := a.run(ctx, c, r, w)
 	if r.err != nil {
 		return nil, r.err
@@ -196,9 +229,9 @@ func (a *application) call(ctx context.Context, body []byte) ([]byte, error) {
 		return w.b, nil
 	}
 	clear(w.b)
-	e := &writer{}
+	e := newWriter()
 	e.u32(0)
-	e.array([]byte("u"))
+	e.text("u")
 	e.ulong(uint64(code))
 	return e.b, nil
 }

@@ -342,3 +342,15 @@ func FuzzCalls(f *testing.F) {
 		a.call(t.Context(), bytes.Clone(b))
 	})
 }
+
+// A thread of a client that waits does not keep its other threads from
+// calling, nor two of them, one after the other.
+func TestOneThreadsWaitingIsNotAnothers(t *testing.T) {
+	p := connect(t, startServer(t))
+	for i := range uint32(3) {
+		if err := p.send(100+i, 65, "u", make([]byte, 8)); err != nil { // C_WaitForSlotEvent
+			t.Fatal(err)
+		}
+		p.ok(3, nil)
+	}
+}

@@ -129,6 +129,11 @@ func (w *writer) array(v []byte) {
 	w.b = append(w.b, v...)
 }
 
+func (w *writer) text(v string) {
+	w.u32(uint32(len(v)))
+	w.b = append(w.b, v...)
+}
+
 // bytes is a field ay.
 func (w *writer) bytes(v []byte) {
 	w.byte(1)
@@ -152,17 +157,16 @@ func (w *writer) ulongs(v []uint64) {
 
 // fixed is a field s: blank-padded, cut to whole UTF-8 characters.
 func (w *writer) fixed(s string, size int) {
-	b := []byte(s)
-	if len(b) > size {
+	if len(s) > size {
 		n := size
-		for n > 0 && b[n]&0xC0 == 0x80 {
+		for n > 0 && s[n]&0xC0 == 0x80 {
 			n--
 		}
-		b = b[:n]
+		s = s[:n]
 	}
 	w.u32(uint32(size))
-	w.b = append(w.b, b...)
-	for range size - len(b) {
+	w.b = append(w.b, s...)
+	for range size - len(s) {
 		w.b = append(w.b, ' ')
 	}
 }
