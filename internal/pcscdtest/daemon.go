@@ -47,6 +47,7 @@ while read -r command; do
 		;;
 	stop)
 		kill -STOP $pid
+		while grep -q "^State:.[^T]" /proc/$pid/task/*/status; do :; done
 		echo stopped
 		;;
 	continue)
