@@ -59,14 +59,24 @@ func removeStale(path string) error {
 	return os.Remove(path)
 }
 
-// listenPrivately makes the socket under another name in a directory of its
-// own, so that nobody connects before its mode is set.
+// listenPrivately makes the socket in a directory of its own and moves it when
+// its mode is set, so that nobody else connects before that.
 func listenPrivately(path string) (*net.UnixListener, error) {
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	dir, err := os.MkdirTemp(filepath.Dir(path), ".p11")
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
+	defer os.RemoveAll(dir)
+	made := filepath.Join(dir, "s")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false) // it would look for the old name
+	if err = os.Chmod(made, 0o600); err == nil {
+		err = os.Rename(made, path)
+	}
+	if err != nil {
 		l.Close()
 		return nil, err
 	}
@@ -76,10 +86,13 @@ func listenPrivately(path string) (*net.UnixListener, error) {
 // Address is the value of P11_KIT_SERVER_ADDRESS for clients.
 func (l *Listener) Address() string { return "unix:path=" + l.path }
 
-// Close removes the socket.
+// Close stops listening and removes the socket.
 func (l *Listener) Close() error {
 	err := l.UnixListener.Close()
-	l.removeDir()
+	if err == nil { // not closed before
+		os.Remove(l.path)
+		l.removeDir()
+	}
 	return err
 }
 

@@ -2,6 +2,8 @@ package p11kit
 
 import (
 	"bytes"
+	"crypto/ecdh"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"io"
@@ -352,5 +354,61 @@ func TestOneThreadsWaitingIsNotAnothers(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.ok(3, nil)
+	}
+}
+
+// What a client derives on the card with ECDH, it reads.
+func TestDerive(t *testing.T) {
+	p := connect(t, startServer(t))
+	s := p.open(roSession)
+	p.login(s)
+	key := p.find(s, object.AttrClass.Is(object.ClassPrivateKey), object.AttrLabel.Is("ec"))[0]
+	pub := p.find(s, object.AttrClass.Is(object.ClassPublicKey), object.AttrLabel.Is("ec"))[0]
+	theirs, err := ecdh.P256().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := p.ok(62, func(w *writer) {
+		w.ulong(s)
+		w.u32(uint32(mechanism.TypeECDH1Derive))
+		w.ulong(uint64(mechanism.KDFNull))
+		w.u32(nullLength)
+		w.array(theirs.PublicKey().Bytes())
+		w.ulong(key)
+		w.template(object.Template{
+			object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyGenericSecret), object.AttrValueLen.Is(32),
+			object.AttrSensitive.Is(false), object.AttrExtractable.Is(true),
+		})
+	}).ulong()
+	value := func(o uint64, typ object.Type) []byte {
+		t.Helper()
+		r := p.ok(24, func(w *writer) {
+			w.ulong(s)
+			w.ulong(o)
+			w.u32(1)
+			w.u32(uint32(typ))
+			w.u32(200)
+		})
+		if n := r.u32(); n != 1 {
+			t.Fatalf("%d attributes", n)
+		}
+		r.u32()
+		if r.byte() == 0 {
+			t.Fatalf("attribute %#x has no value", uint32(typ))
+		}
+		r.u32()
+		return r.array()
+	}
+	point := value(pub, object.AttrECPoint.Type)
+	ours, err := ecdh.P256().NewPublicKey(point[2:]) // an OCTET STRING
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := theirs.ECDH(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := value(secret, object.AttrValue.Type); !bytes.Equal(got, want) {
+		t.Errorf("derived %x, not %x", got, want)
 	}
 }
