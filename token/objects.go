@@ -331,9 +331,7 @@ func (s *Seat) add(op string, all object.Template) (*object.Object, error) {
 			return nil, Wrap(op, err)
 		}
 	}
-	if info, ok := soft.PublicInfo(key); ok {
-		all = all.Default(info)
-	}
+	all = all.Default(soft.Computed(key)...)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	k := kindOfTemplate(all)

@@ -85,11 +85,12 @@ func (m *Material) exportPQ() ([]byte, error) {
 	return encoded(asn1.Marshal(pkcs8{Algorithm: pkix.AlgorithmIdentifier{Algorithm: oid}, Key: inner}))
 }
 
-// PublicInfo returns CKA_PUBLIC_KEY_INFO of a private key for which
-// object.Finish cannot compute it.
-func PublicInfo(m *Material) (a object.Attribute, ok bool) {
+// Computed returns what of a private key object.Finish cannot compute:
+// CKA_PUBLIC_KEY_INFO, and the value of a key that came as its seed. It is the
+// caller's to clear.
+func Computed(m *Material) (t object.Template) {
 	if m == nil || m.class != object.ClassPrivateKey {
-		return a, false
+		return nil
 	}
 	var info []byte
 	var err error
@@ -99,8 +100,11 @@ func PublicInfo(m *Material) (a object.Attribute, ok bool) {
 	case m.curve.Name != "" && m.point != nil:
 		info, err = m.curve.PublicKeyInfo(m.point)
 	}
-	if err != nil || len(info) == 0 {
-		return a, false
+	if err == nil && len(info) > 0 {
+		t = append(t, object.AttrPublicKeyInfo.Is(info))
 	}
-	return object.AttrPublicKeyInfo.Is(info), true
+	if m.seed != nil {
+		t = append(t, object.AttrValue.Is(m.secret))
+	}
+	return t
 }

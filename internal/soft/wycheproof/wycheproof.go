@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -114,3 +115,16 @@ func (c Case) Valid() bool { return c.Text("result") == "valid" }
 
 // Acceptable reports whether a case may go either way.
 func (c Case) Acceptable() bool { return c.Text("result") == "acceptable" }
+
+// Files returns the names of all files, without their ending.
+func Files() []string {
+	entries, err := vectors.ReadDir("vectors")
+	if err != nil {
+		return nil // embedded directories can be read
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".json.gz"))
+	}
+	return names
+}
