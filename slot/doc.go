@@ -11,6 +11,11 @@
 //	}
 //	t, err := slots[0].Token(ctx)
 //
+// Cards are recognised in the background: a reader that hangs holds up nobody
+// for longer than ten seconds, and nobody twice. List.Events tells of readers
+// and cards as they come and go, List.WaitForSlotEvent is the call of PKCS #11
+// for it.
+//
 // What a token is and does is in package token; a card with several user PINs
 // has a token for each, and so several slots on one reader.
 package slot
