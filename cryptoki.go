@@ -11,6 +11,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/piv"
 	"github.com/go-cryptoki/cryptoki/token/pkcs15"
 )
 
@@ -56,7 +57,7 @@ func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l }
 func WithLegacy() Option { return func(c *config) { c.legacy = true } }
 
 // Drivers returns the drivers for all card families that the library knows.
-func Drivers() []token.Driver { return []token.Driver{pkcs15.Driver()} }
+func Drivers() []token.Driver { return []token.Driver{pkcs15.Driver(), piv.Driver()} }
 
 // Open begins a PKCS #11 application (C_Initialize, PKCS #11 v3.2 §5.4.1). No
 // reader is reached yet. Errors: ckr.GeneralError if no provider is given and

@@ -1,0 +1,320 @@
+package piv
+
+import (
+	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/des"
+	"crypto/pbkdf2"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/token"
+)
+
+// managementKey reads the secret of the security officer: the bytes of the
+// key, or their hexadecimal digits. The caller clears the result.
+func managementKey(secret []byte) ([]byte, error) {
+	if key := make([]byte, len(secret)/2); len(secret) >= 32 {
+		if _, err := hex.Decode(key, secret); err == nil && keyLength(len(key)) {
+			return key, nil
+		}
+		clear(key)
+	}
+	if keyLength(len(secret)) {
+		return bytes.Clone(secret), nil
+	}
+	return nil, ckr.Newf(ckr.PINLenRange, "", "a management key has 16, 24 or 32 bytes, or twice as many hexadecimal digits")
+}
+
+func keyLength(n int) bool { return n == 16 || n == 24 || n == 32 }
+
+// blockCipher makes the cipher of a management key.
+func blockCipher(alg byte, key []byte) (cipher.Block, error) {
+	if alg == algTDES {
+		return des.NewTripleDESCipher(key)
+	}
+	return aes.NewCipher(key)
+}
+
+// algorithms that a management key of a length may be of, in the order to try
+// them. A card that tells leaves one.
+func (a *app) algorithms(ctx context.Context, length int) ([]byte, error) {
+	byLength := map[int][]byte{16: {algAES128}, 24: {algTDES, algAES192}, 32: {algAES256}}[length]
+	if !a.hasMetadata() {
+		return byLength, nil
+	}
+	b, err := a.do(ctx, apdu.Command{INS: insMetadata, P2: refAdmin, Le: 256})
+	if refused(err) {
+		return byLength, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	v, err := tlv.Find(b, 0x01)
+	if err != nil || len(v) != 1 {
+		return byLength, nil
+	}
+	if bytes.IndexByte(byLength, v[0]) < 0 {
+		return nil, ckr.Newf(ckr.PINIncorrect, "", "the card's management key is not %d bytes long", length)
+	}
+	return v, nil
+}
+
+// prove shows the card that we have its management key, and lets it show that
+// it has, too (SP 800-73-5 part 2 §3.2.4, mutual authentication).
+func (a *app) prove(ctx context.Context, key []byte) error {
+	algs, err := a.algorithms(ctx, len(key))
+	if err != nil {
+		return err
+	}
+	for i, alg := range algs {
+		err = a.proveAs(ctx, alg, key)
+		unknown := errors.Is(err, swP1P2) || errors.Is(err, swWrongData) || errors.Is(err, swReference)
+		if !unknown || i == len(algs)-1 {
+			break
+		}
+	}
+	return adminError(err)
+}
+
+// adminError gives refusals of a proof their code.
+func adminError(err error) error {
+	switch {
+	case !refused(err):
+		return err
+	case errors.Is(err, apdu.SWBlocked):
+		return ckr.New(ckr.PINLocked, "management key", err)
+	}
+	return ckr.New(ckr.PINIncorrect, "management key", err)
+}
+
+func (a *app) proveAs(ctx context.Context, alg byte, key []byte) error {
+	c, err := blockCipher(alg, key)
+	if err != nil {
+		return ckr.New(ckr.PINLenRange, "", err)
+	}
+	n := c.BlockSize()
+	ask := apdu.Command{INS: insAuthenticate, P1: alg, P2: refAdmin, Le: 256}
+	ask.Data = tlv.New(tagTemplate, tlv.New(tagWitness))
+	resp, err := a.do(ctx, ask)
+	if err != nil {
+		return err
+	}
+	witness, err := tlv.Find(resp, tagTemplate, tagWitness)
+	if err != nil || len(witness) != n {
+		return ckr.Newf(ckr.DeviceError, "management key", "the card's witness is none")
+	}
+	plain, challenge, want := make([]byte, n), make([]byte, n), make([]byte, n)
+	c.Decrypt(plain, witness)
+	rand.Read(challenge)
+	c.Encrypt(want, challenge)
+	ask.Data = tlv.New(tagTemplate, tlv.New(tagWitness, plain), tlv.New(tagChallenge, challenge))
+	if resp, err = a.do(ctx, ask); err != nil {
+		return err
+	}
+	got, err := tlv.Find(resp, tagTemplate, tagResponse)
+	if err != nil || subtle.ConstantTimeCompare(got, want) != 1 {
+		return ckr.Newf(ckr.DeviceError, "management key", "the card does not know it")
+	}
+	return nil
+}
+
+func (a *app) loginAdmin(ctx context.Context, secret token.PIN) error {
+	key, err := managementKey(secret.Reveal())
+	if err != nil {
+		return err
+	}
+	defer clear(key)
+	return a.prove(ctx, key)
+}
+
+// logoutAdmin takes the proof back by one that fails. Other cards than
+// YubiKeys might count that; they keep the proof until another application is
+// selected, or the power goes.
+func (a *app) logoutAdmin(ctx context.Context) error {
+	if !a.yubico {
+		return nil
+	}
+	alg := byte(algTDES)
+	if a.hasMetadata() {
+		b, err := a.do(ctx, apdu.Command{INS: insMetadata, P2: refAdmin, Le: 256})
+		if err != nil {
+			return unlessRefused(err)
+		}
+		if v, err := tlv.Find(b, 0x01); err == nil && len(v) == 1 {
+			alg = v[0]
+		}
+	}
+	ask := apdu.Command{INS: insAuthenticate, P1: alg, P2: refAdmin, Le: 256, Data: tlv.New(tagTemplate, tlv.New(tagWitness))}
+	resp, err := a.do(ctx, ask)
+	if err != nil {
+		return unlessRefused(err)
+	}
+	witness, err := tlv.Find(resp, tagTemplate, tagWitness)
+	if err != nil {
+		return nil
+	}
+	// The witness goes back as it came, which is not what it deciphers to.
+	ask.Data = tlv.New(tagTemplate, tlv.New(tagWitness, witness), tlv.New(tagChallenge, witness))
+	_, err = a.do(ctx, ask)
+	return unlessRefused(err)
+}
+
+func unlessRefused(err error) error {
+	if refused(err) {
+		return nil
+	}
+	return err
+}
+
+// admit gets the right to write: it is the security officer's; others prove
+// the management key that they gave, or the one that the card keeps for the
+// user. The function that it returns gives the right back. Errors:
+// ckr.UserNotLoggedIn if there is no key to be had.
+func (a *app) admit(ctx context.Context, auth token.Auth) (leave func(), err error) {
+	if auth.SO {
+		return func() {}, nil
+	}
+	var key []byte
+	if auth.Write.IsZero() {
+		key, err = a.keptKey(ctx)
+	} else {
+		key, err = managementKey(auth.Write.Reveal())
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	if err := a.prove(ctx, key); err != nil {
+		return nil, err
+	}
+	return func() { a.logoutAdmin(context.WithoutCancel(ctx)) }, nil
+}
+
+// changeAdmin replaces the management key (Yubico's SET MANAGEMENT KEY). The
+// old one is proved first.
+func (a *app) changeAdmin(ctx context.Context, old, new token.PIN) error {
+	if !a.yubico {
+		return ckr.Newf(ckr.FunctionNotSupported, "", "the management key of this card is changed by its issuer")
+	}
+	from, err := managementKey(old.Reveal())
+	if err != nil {
+		return err
+	}
+	defer clear(from)
+	to, err := managementKey(new.Reveal())
+	if err != nil {
+		return err
+	}
+	defer clear(to)
+	if err := a.prove(ctx, from); err != nil {
+		return err
+	}
+	alg := map[int]byte{16: algAES128, 24: algTDES, 32: algAES256}[len(to)]
+	if algs, err := a.algorithms(ctx, len(from)); err == nil && len(to) == 24 {
+		if alg = algs[0]; len(from) != 24 && a.atLeast(5, 7) {
+			alg = algAES192
+		}
+	}
+	data := append([]byte{alg, refAdmin, byte(len(to))}, to...)
+	defer clear(data)
+	_, err = a.do(ctx, apdu.Command{INS: insSetAdmin, P1: 0xFF, P2: 0xFF, Data: data})
+	return err
+}
+
+// derivation is what YubiKey Manager notes of the management key in the object
+// 5FFF00: that it is kept in 5FC109, or the salt that it is derived from the
+// PIN with.
+type derivation struct {
+	known bool
+	kept  bool
+	salt  []byte
+	key   []byte // derived, while the user is logged in
+}
+
+// Of YubiKey Manager's notes.
+const (
+	noteKept       = 0x02
+	saltLength     = 16
+	derivedRounds  = 10000
+	derivedLength  = 24
+	tagNotes       = tlv.Tag(0x80)
+	tagNoteFlags   = tlv.Tag(0x81)
+	tagNoteSalt    = tlv.Tag(0x82)
+	tagKept        = tlv.Tag(0x88)
+	tagKeptKey     = tlv.Tag(0x89)
+	tagObjectValue = tlv.Tag(0x53)
+)
+
+// readAdminData reads the notes, once.
+func (a *app) readAdminData(ctx context.Context) error {
+	d := &a.derived
+	if d.known || !a.yubico {
+		return nil
+	}
+	raw, err := a.getData(ctx, tagAdmin, whole)
+	if err != nil {
+		d.known = refused(err)
+		return unlessRefused(err)
+	}
+	d.known = true
+	if v, err := tlv.Find(raw, tagObjectValue, tagNotes, tagNoteFlags); err == nil && len(v) == 1 {
+		d.kept = v[0]&noteKept != 0
+	}
+	if v, err := tlv.Find(raw, tagObjectValue, tagNotes, tagNoteSalt); err == nil && len(v) == saltLength {
+		d.salt = bytes.Clone(v)
+	}
+	return nil
+}
+
+// derive makes the key of a PIN that was just verified, where the card says so.
+func (d *derivation) derive(pin []byte) error {
+	if d.salt == nil {
+		return nil
+	}
+	d.clear()
+	key, err := pbkdf2.Key(sha1.New, string(pin), d.salt, derivedRounds, derivedLength)
+	if err != nil {
+		return nil // not in this mode of the program
+	}
+	d.key = key
+	return nil
+}
+
+func (d *derivation) clear() {
+	clear(d.key)
+	d.key = nil
+}
+
+// keptKey returns the management key that the card keeps for the user.
+func (a *app) keptKey(ctx context.Context) ([]byte, error) {
+	missing := ckr.Newf(ckr.UserNotLoggedIn, "", "writing needs the card's management key")
+	if err := a.readAdminData(ctx); err != nil {
+		return nil, err
+	}
+	d := &a.derived
+	if d.kept {
+		raw, err := a.getData(ctx, tagPrinted, whole)
+		if err == nil {
+			v, err := tlv.Find(raw, tagObjectValue, tagKept, tagKeptKey)
+			if err == nil && keyLength(len(v)) {
+				return v, nil
+			}
+			clear(raw)
+		} else if !refused(err) {
+			return nil, err
+		}
+	}
+	if d.key != nil {
+		return bytes.Clone(d.key), nil
+	}
+	return nil, missing
+}

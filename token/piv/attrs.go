@@ -1,0 +1,159 @@
+package piv
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+
+	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/token"
+)
+
+// common is what objects of all kinds have.
+func (a *app) common(class object.Class, ref token.Ref, label string, private bool) object.Template {
+	return object.Template{
+		object.AttrClass.Is(class),
+		object.AttrToken.Is(true),
+		object.AttrPrivate.Is(private),
+		object.AttrModifiable.Is(class == object.ClassData || class == object.ClassPrivateKey && a.canMove()),
+		object.AttrCopyable.Is(true),
+		object.AttrDestroyable.Is(true),
+		object.AttrLabel.Is(label),
+		object.AttrUniqueID.Is(a.serial + "-" + string(ref)),
+	}
+}
+
+func (a *app) dataRecord(c *container, unsure bool) token.Record {
+	ref := refOf(kindData, c.tag)
+	known := append(a.common(object.ClassData, ref, c.name, c.private),
+		object.AttrApplication.Is("PIV"), object.AttrObjectID.Is(c.oid()))
+	return token.Record{Ref: ref, Private: c.private, Known: known, Unsure: unsure}
+}
+
+func (a *app) certificateRecord(s *slot, unsure bool) token.Record {
+	ref := refOf(kindCertificate, uint32(s.ref))
+	known := a.certificateAttrs(ref, "Certificate for "+s.name, []byte{s.id})
+	return token.Record{Ref: ref, Known: known, Unsure: unsure}
+}
+
+// attestationRecord has an identifier of its own, so that a key's certificate
+// is the only one with the key's.
+func (a *app) attestationRecord(s *slot, unsure bool) token.Record {
+	ref := refOf(kindAttestation, uint32(s.ref))
+	known := a.certificateAttrs(ref, "Attestation of "+s.name, []byte{refAttestation, s.id})
+	known = known.With(object.AttrDestroyable.Is(false))
+	return token.Record{Ref: ref, Known: known, Unsure: unsure}
+}
+
+func (a *app) certificateAttrs(ref token.Ref, label string, id []byte) object.Template {
+	return append(a.common(object.ClassCertificate, ref, label, false),
+		object.AttrCertificateType.Is(object.CertificateX509),
+		object.AttrID.Is(id),
+		object.AttrTrusted.Is(false),
+		object.AttrCertificateCategory.Is(object.CertificateCategoryUnspecified),
+		object.AttrStartDate.Is(object.Date{}), object.AttrEndDate.Is(object.Date{}))
+}
+
+func (a *app) publicRecord(s *slot, unsure bool) token.Record {
+	ref := refOf(kindPublic, uint32(s.ref))
+	known := a.common(object.ClassPublicKey, ref, "Public key for "+s.name, false).
+		With(object.AttrDestroyable.Is(false))
+	known = a.keyAttrs(known, s, object.ClassPublicKey)
+	return token.Record{Ref: ref, Known: append(known, object.AttrTrusted.Is(false)), Unsure: unsure}
+}
+
+func (a *app) keyRecord(s *slot, unsure bool) token.Record {
+	ref := refOf(kindKey, uint32(s.ref))
+	known := a.common(object.ClassPrivateKey, ref, "Private key for "+s.name, s.private()).
+		With(object.AttrCopyable.Is(false), object.AttrDestroyable.Is(a.canMove()))
+	known = a.keyAttrs(known, s, object.ClassPrivateKey)
+	known = append(known,
+		object.AttrSensitive.Is(true), object.AttrExtractable.Is(false),
+		object.AttrAlwaysSensitive.Is(s.generated), object.AttrNeverExtractable.Is(s.generated),
+		object.AttrAlwaysAuthenticate.Is(s.alwaysAuthenticate()), object.AttrWrapWithTrusted.Is(false))
+	return token.Record{Ref: ref, Private: s.private(), Known: known, Unsure: unsure}
+}
+
+// keyAttrs adds what both halves of a key have, as far as it is known.
+func (a *app) keyAttrs(t object.Template, s *slot, class object.Class) object.Template {
+	t = append(t,
+		object.AttrID.Is([]byte{s.id}),
+		object.AttrStartDate.Is(object.Date{}), object.AttrEndDate.Is(object.Date{}),
+		object.AttrLocal.Is(s.generated), object.AttrKeyGenMechanism.Is(mechanism.Unavailable),
+		object.AttrSubject.Is(nil))
+	if s.pub == nil {
+		return t
+	}
+	values, err := publicView(s.pub)
+	if err != nil {
+		return t
+	}
+	kt, _ := object.In(values, object.AttrKeyType)
+	rules := object.Rules(class, uint64(kt))
+	for _, x := range append(values, a.uses(s, class)...) {
+		if _, ok := rules.Lookup(x.Type); ok && !t.Has(x.Type) {
+			t = append(t, x)
+		}
+	}
+	return t
+}
+
+// publicView is a public key as attributes, with its SubjectPublicKeyInfo.
+func publicView(pub crypto.PublicKey) (object.Template, error) {
+	t, err := soft.PublicTemplate(pub)
+	if err != nil {
+		return nil, err
+	}
+	if spki, err := x509.MarshalPKIXPublicKey(pub); err == nil {
+		t = t.With(object.AttrPublicKeyInfo.Is(spki))
+	}
+	if p, ok := pub.(*rsa.PublicKey); ok {
+		t = t.With(object.AttrModulusBits.Is(uint64(p.N.BitLen())))
+	}
+	return t.Without(object.AttrClass.Type), nil
+}
+
+// uses is what a key is for. The card does the same with every RSA key; the
+// standard has keys on curves sign or agree, by their slot, and YubiKeys let
+// them do both.
+func (a *app) uses(s *slot, class object.Class) object.Template {
+	isRSA := rsaBits(s.alg) > 0
+	sign := isRSA || a.signsWith(s)
+	derive := a.derivesWith(s)
+	if class == object.ClassPublicKey {
+		return object.Template{
+			object.AttrEncrypt.Is(isRSA), object.AttrWrap.Is(isRSA), object.AttrVerify.Is(sign),
+			object.AttrVerifyRecover.Is(false), object.AttrDerive.Is(false), object.AttrEncapsulate.Is(false),
+		}
+	}
+	return object.Template{
+		object.AttrDecrypt.Is(isRSA), object.AttrUnwrap.Is(isRSA), object.AttrSign.Is(sign),
+		object.AttrSignRecover.Is(false), object.AttrDerive.Is(derive), object.AttrDecapsulate.Is(false),
+	}
+}
+
+func (a *app) signsWith(s *slot) bool {
+	switch s.alg {
+	case algP256, algP384:
+		return a.yubico || !s.agrees()
+	case algEd25519:
+		return true
+	}
+	return false
+}
+
+func (a *app) derivesWith(s *slot) bool {
+	switch s.alg {
+	case algP256, algP384:
+		return a.yubico || s.agrees()
+	case algX25519:
+		return true
+	}
+	return false
+}
+
+// String names the slot in errors.
+func (p *place) String() string { return fmt.Sprintf("PIV %02X", p.ref) }

@@ -1,0 +1,263 @@
+package piv
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/token"
+)
+
+// backend is the card's token.
+type backend struct{ *app }
+
+// The optional interfaces that the family has.
+var (
+	_ token.Backend    = (*backend)(nil)
+	_ token.Confirmer  = (*backend)(nil)
+	_ token.Signer     = (*backend)(nil)
+	_ token.Decrypter  = (*backend)(nil)
+	_ token.Deriver    = (*backend)(nil)
+	_ token.Generator  = (*backend)(nil)
+	_ token.Storer     = (*backend)(nil)
+	_ token.Updater    = (*backend)(nil)
+	_ token.Destroyer  = (*backend)(nil)
+	_ token.PINManager = (*backend)(nil)
+	_ token.PINStatus  = (*backend)(nil)
+)
+
+// Exclusive runs f in one transaction with the application selected.
+func (b *backend) Exclusive(ctx context.Context, f func(ctx context.Context, tx *apdu.Tx) error) error {
+	return b.conn.Exclusive(ctx, aid, f)
+}
+
+// Alive is false once the card is known to be gone.
+func (b *backend) Alive() bool { return b.conn.Alive() }
+
+// Info describes the token, from what was read of it.
+func (b *backend) Info(ctx context.Context) (token.Info, error) {
+	info := token.Info{
+		Label: "PIV", Model: "PIV", Serial: b.serial,
+		Flags:  token.FlagLoginRequired | token.FlagTokenInitialized | token.FlagUserPINInitialized,
+		MinPIN: minPIN, MaxPIN: pinBlock,
+		MinSOPIN: 16, MaxSOPIN: 64, BinarySOPIN: true,
+		UserTries:   b.userTries,
+		TotalPublic: -1, FreePublic: -1, TotalPrivate: -1, FreePrivate: -1,
+	}
+	if b.yubico {
+		info.Model = fmt.Sprintf("PIV %d.%d.%d", b.version[0], b.version[1], b.version[2])
+		info.FirmwareVersion = [2]byte{b.version[0], b.version[1]}
+	}
+	if b.hasPad(ctx) {
+		info.Flags |= token.FlagProtectedAuthPath
+	}
+	info.Flags |= token.TriesFlags(token.User, b.userTries)
+	return info, nil
+}
+
+// Kinds of objects, as they begin their Refs.
+const (
+	kindKey         = "key"
+	kindPublic      = "public"
+	kindCertificate = "certificate"
+	kindAttestation = "attestation"
+	kindData        = "data"
+)
+
+func refOf(kind string, n uint32) token.Ref { return token.Ref(fmt.Sprintf("%s:%X", kind, n)) }
+
+// parse takes a Ref apart: its kind, and the slot or the data object that it is
+// of. Errors: ckr.ObjectHandleInvalid.
+func (a *app) parse(ref token.Ref) (kind string, s *slot, c *container, err error) {
+	kind, number, _ := strings.Cut(string(ref), ":")
+	n, _ := strconv.ParseUint(number, 16, 32)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if kind == kindData {
+		c = a.data[uint32(n)]
+	} else if n <= 0xFF {
+		s = a.slots[byte(n)]
+	}
+	if s == nil && c == nil {
+		return "", nil, nil, ckr.New(ckr.ObjectHandleInvalid, "", nil)
+	}
+	return kind, s, c, nil
+}
+
+// Objects lists what the card may have, without looking. What was found out
+// before is in doubt, since somebody else may have written.
+func (b *backend) Objects(ctx context.Context, _ bool) ([]token.Record, error) {
+	if b.listed {
+		if err := b.readHistory(ctx); err != nil {
+			return nil, err
+		}
+		b.place()
+	}
+	b.listed = true
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var list []token.Record
+	each := func(record func(s *slot) token.Record) {
+		for i := range places {
+			if s := b.slots[places[i].ref]; s != nil {
+				list = append(list, record(s))
+			}
+		}
+	}
+	each(func(s *slot) token.Record {
+		s.fresh, s.certKnown = false, false
+		return b.keyRecord(s, true)
+	})
+	each(func(s *slot) token.Record { return b.publicRecord(s, true) })
+	each(func(s *slot) token.Record { return b.certificateRecord(s, true) })
+	if b.atLeast(4, 3) {
+		each(func(s *slot) token.Record { return b.attestationRecord(s, true) })
+	}
+	for i := range containers {
+		if c := b.data[containers[i].tag]; c != nil {
+			list = append(list, b.dataRecord(c, true))
+		}
+	}
+	return list, nil
+}
+
+// Confirm looks whether an object is there.
+func (b *backend) Confirm(ctx context.Context, ref token.Ref) (token.Record, error) {
+	kind, s, c, err := b.parse(ref)
+	if err != nil {
+		return token.Record{}, err
+	}
+	there := false
+	switch kind {
+	case kindData:
+		there, err = b.present(ctx, c.tag)
+	case kindCertificate:
+		there, err = b.hasCertificate(ctx, s)
+	case kindAttestation:
+		there, err = b.attestable(ctx, s)
+	default:
+		if err = b.look(ctx, s); err == nil {
+			there = s.present && (kind == kindKey || !b.hasMetadata() || s.pub != nil)
+		}
+	}
+	if err != nil {
+		return token.Record{}, err
+	}
+	if !there {
+		return token.Record{}, ckr.New(ckr.ObjectHandleInvalid, "", nil)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.record(kind, s, c), nil
+}
+
+// record makes the record of an object that is there. The caller holds mu.
+func (a *app) record(kind string, s *slot, c *container) token.Record {
+	switch kind {
+	case kindData:
+		return a.dataRecord(c, false)
+	case kindCertificate:
+		return a.certificateRecord(s, false)
+	case kindAttestation:
+		return a.attestationRecord(s, false)
+	case kindPublic:
+		return a.publicRecord(s, false)
+	}
+	return a.keyRecord(s, false)
+}
+
+// Read reads what the listing does not tell: values of certificates and data,
+// and what a key's public half is.
+func (b *backend) Read(ctx context.Context, ref token.Ref, types ...object.Type) (object.Template, error) {
+	kind, s, c, err := b.parse(ref)
+	if err != nil {
+		return nil, err
+	}
+	var more object.Template
+	switch kind {
+	case kindData:
+		more, err = b.readData(ctx, c)
+	case kindCertificate:
+		var der []byte
+		if der, err = b.readCertificate(ctx, s); err == nil {
+			more = certificateView(der)
+		}
+	case kindAttestation:
+		var der []byte
+		if der, err = b.attestation(ctx, s); err == nil {
+			more = certificateView(der)
+		}
+	default:
+		_, err = b.public(ctx, s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := b.record(kind, s, c).Known.With(more...)
+	if len(types) == 0 {
+		return all, nil
+	}
+	var out object.Template
+	for _, t := range types {
+		if v, ok := all.Lookup(t); ok {
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
+
+func (a *app) readData(ctx context.Context, c *container) (object.Template, error) {
+	raw, err := a.getData(ctx, c.tag, whole)
+	if err != nil {
+		return nil, err
+	}
+	v, err := content(c.tag, raw)
+	if err != nil {
+		return nil, err
+	}
+	return object.Template{object.AttrValue.Is(v)}, nil
+}
+
+// Needs tells of keys that need the PIN each time, and that whoever writes
+// needs the management key.
+func (b *backend) Needs(v token.Verb, ref token.Ref) token.Need {
+	if v != token.Use {
+		return token.Need{Write: v >= token.Create}
+	}
+	kind, s, _, err := b.parse(ref)
+	if err != nil || kind != kindKey {
+		return token.Need{}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return token.Need{Consent: s.alwaysAuthenticate()}
+}
+
+// Mechanisms tells what the card does with one of its keys, or with any.
+func (b *backend) Mechanisms(ref token.Ref) map[mechanism.Type]mechanism.Info {
+	if ref == "" {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.general == nil {
+			b.general = b.able()
+		}
+		return b.general
+	}
+	kind, s, _, err := b.parse(ref)
+	if err != nil || kind != kindKey {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s.able == nil {
+		s.able = b.keyAble(s)
+	}
+	return s.able
+}

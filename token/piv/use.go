@@ -1,0 +1,294 @@
+package piv
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/subtle"
+	"errors"
+	"math/big"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/token"
+)
+
+// Tags of the dynamic authentication template 7C, SP 800-73-5 part 2 table 7.
+const (
+	tagTemplate       tlv.Tag = 0x7C
+	tagWitness        tlv.Tag = 0x80
+	tagChallenge      tlv.Tag = 0x81
+	tagResponse       tlv.Tag = 0x82
+	tagExponentiation tlv.Tag = 0x85
+)
+
+// key returns the slot of a private key whose algorithm is known.
+func (b *backend) key(ctx context.Context, ref token.Ref) (*slot, error) {
+	kind, s, _, err := b.parse(ref)
+	if err != nil || kind != kindKey {
+		return nil, ckr.New(ckr.KeyHandleInvalid, "", err)
+	}
+	if s.alg != 0 {
+		return s, nil
+	}
+	if _, err := b.public(ctx, s); err != nil {
+		return nil, err
+	}
+	if s.alg == 0 {
+		return nil, ckr.Newf(ckr.KeyTypeInconsistent, s.String(), "nothing on the card tells what kind of key it is")
+	}
+	return s, nil
+}
+
+// authenticate has the card apply a key to a block, a digest, a message or a
+// point (GENERAL AUTHENTICATE, SP 800-73-5 part 2 §3.2.4).
+func (a *app) authenticate(ctx context.Context, s *slot, tag tlv.Tag, input []byte) ([]byte, error) {
+	cmd := apdu.Command{
+		INS: insAuthenticate, P1: s.alg, P2: s.ref, Le: 256,
+		Data: tlv.New(tagTemplate, tlv.New(tagResponse), tlv.New(tag, input)),
+	}
+	defer clear(cmd.Data)
+	if rsaBits(s.alg) > 1024 {
+		cmd.Le = whole
+	}
+	resp, err := a.do(ctx, cmd)
+	if err != nil {
+		return nil, a.keyError(s, err)
+	}
+	v, err := tlv.Find(resp, tagTemplate, tagResponse)
+	if err != nil {
+		return nil, ckr.New(ckr.DeviceError, s.String(), err)
+	}
+	return v, nil
+}
+
+// keyError gives refusals of a use their code. After one that speaks of the
+// key, what is known of it is looked up again before its next use.
+func (a *app) keyError(s *slot, err error) error {
+	switch {
+	case !refused(err):
+		return err
+	case errors.Is(err, swSecurity) && s.touch > 1:
+		return ckr.Newf(ckr.FunctionRejected, s.String(), "the card was not touched in time, or has forgotten the PIN: %w", err)
+	case errors.Is(err, swSecurity):
+		return ckr.New(ckr.UserNotLoggedIn, s.String(), err)
+	case errors.Is(err, apdu.SWWrongLength):
+		return ckr.New(ckr.DataLenRange, s.String(), err)
+	case errors.Is(err, swP1P2), errors.Is(err, swReference), errors.Is(err, apdu.SWConditionsNotSatisfied):
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		s.fresh, s.certKnown = false, false
+		s.became(0)
+		return ckr.New(ckr.KeyHandleInvalid, s.String(), err)
+	}
+	return err
+}
+
+// Sign signs: RSA with padding made here, ECDSA of a digest, Ed25519 of the
+// whole message.
+func (b *backend) Sign(ctx context.Context, ref token.Ref, m mechanism.Mechanism, input []byte, _ token.Auth) ([]byte, error) {
+	s, err := b.key(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	switch m := m.(type) {
+	case mechanism.ECDSA:
+		return b.signECDSA(ctx, s, input)
+	case mechanism.EdDSA:
+		return b.signEdDSA(ctx, s, m, input)
+	}
+	bits := rsaBits(s.alg)
+	block, err := signBlock(m, input, bits)
+	if err != nil {
+		return nil, err
+	}
+	sig, err := b.authenticate(ctx, s, tagChallenge, block)
+	if err != nil {
+		return nil, err
+	}
+	if sig, err = exactly(sig, bits/8); err != nil {
+		return nil, err
+	}
+	return sig, b.tried(s, func(pub any) bool { return opens(pub, sig, block) })
+}
+
+// tried compares the first result of a key with the public key that the
+// certificate claims for it, so that a certificate of another key is noticed.
+func (a *app) tried(s *slot, good func(pub any) bool) error {
+	if s.tested || s.pub == nil {
+		return nil
+	}
+	if !good(s.pub) {
+		return ckr.Newf(ckr.DeviceError, s.String(), "the key is not that of the certificate")
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s.tested = true
+	return nil
+}
+
+// opens tells whether result is what the private key makes of block.
+func opens(pub any, result, block []byte) bool {
+	p, ok := pub.(*rsa.PublicKey)
+	if !ok {
+		return false
+	}
+	n := new(big.Int).Exp(new(big.Int).SetBytes(result), big.NewInt(int64(p.E)), p.N)
+	return n.Cmp(new(big.Int).SetBytes(block)) == 0
+}
+
+// exactly returns an RSA result in the modulus's length; a card that leaves
+// leading zeros out is helped, any other length is no result.
+func exactly(b []byte, n int) ([]byte, error) {
+	switch {
+	case len(b) == n:
+		return b, nil
+	case len(b) == 0 || len(b) > n || n-len(b) > 8:
+		return nil, ckr.Newf(ckr.DeviceError, "", "the card answered %d bytes for %d", len(b), n)
+	}
+	full := make([]byte, n)
+	copy(full[n-len(b):], b)
+	return full, nil
+}
+
+// signECDSA signs a digest, of which the leading bytes count that fit the
+// curve.
+func (a *app) signECDSA(ctx context.Context, s *slot, digest []byte) ([]byte, error) {
+	c, ok := curveOf(s.alg)
+	if !ok {
+		return nil, ckr.New(ckr.KeyTypeInconsistent, s.String(), nil)
+	}
+	if len(digest) == 0 {
+		return nil, ckr.New(ckr.DataLenRange, s.String(), nil)
+	}
+	in := make([]byte, c.Bytes)
+	copy(in[c.Bytes-min(len(digest), c.Bytes):], digest)
+	der, err := a.authenticate(ctx, s, tagChallenge, in)
+	if err != nil {
+		return nil, err
+	}
+	sig, err := mechanism.ECDSAFromASN1(der, c.Bytes)
+	if err != nil || !inRange(sig, c) {
+		return nil, ckr.Newf(ckr.DeviceError, s.String(), "the card's signature is no signature")
+	}
+	return sig, a.tried(s, func(pub any) bool {
+		p, ok := pub.(*ecdsa.PublicKey)
+		return ok && ecdsa.VerifyASN1(p, in, der)
+	})
+}
+
+func curveOf(alg byte) (object.Curve, bool) {
+	switch alg {
+	case algP256:
+		return object.CurveByName("P-256")
+	case algP384:
+		return object.CurveByName("P-384")
+	case algX25519:
+		return object.CurveByName("X25519")
+	}
+	return object.Curve{}, false
+}
+
+// inRange tells whether r and s are from 1 to the order of the curve.
+func inRange(sig []byte, c object.Curve) bool {
+	order := c.NIST.Params().N.FillBytes(make([]byte, c.Bytes))
+	zero := make([]byte, c.Bytes)
+	for _, n := range [][]byte{sig[:c.Bytes], sig[c.Bytes:]} {
+		if bytes.Compare(n, order) >= 0 || bytes.Equal(n, zero) {
+			return false
+		}
+	}
+	return true
+}
+
+// maxMessage is how long a message an Ed25519 key of a card signs, in bytes:
+// it goes there whole.
+const maxMessage = 3000
+
+func (a *app) signEdDSA(ctx context.Context, s *slot, m mechanism.EdDSA, message []byte) ([]byte, error) {
+	switch {
+	case s.alg != algEd25519:
+		return nil, ckr.New(ckr.KeyTypeInconsistent, s.String(), nil)
+	case m.Prehash || len(m.Context) > 0:
+		return nil, ckr.Newf(ckr.MechanismParamInvalid, s.String(), "the card signs messages as they are, without context")
+	case len(message) > maxMessage:
+		return nil, ckr.Newf(ckr.DataLenRange, s.String(), "the card signs messages of up to %d bytes", maxMessage)
+	}
+	sig, err := a.authenticate(ctx, s, tagChallenge, message)
+	if err != nil {
+		return nil, err
+	}
+	if len(sig) != 64 {
+		return nil, ckr.Newf(ckr.DeviceError, s.String(), "the card answered %d bytes for 64", len(sig))
+	}
+	return sig, nil
+}
+
+// Decrypt decrypts with RSA; the padding is removed here, in constant time.
+func (b *backend) Decrypt(ctx context.Context, ref token.Ref, m mechanism.Mechanism, data []byte, _ token.Auth) ([]byte, error) {
+	s, err := b.key(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	n := rsaBits(s.alg) / 8
+	switch {
+	case n == 0:
+		return nil, ckr.New(ckr.KeyTypeInconsistent, s.String(), nil)
+	case len(data) != n:
+		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "", "%d bytes for a modulus of %d", len(data), n)
+	}
+	block, err := b.authenticate(ctx, s, tagChallenge, data)
+	if err != nil {
+		if errors.Is(err, swWrongData) { // not below the modulus
+			return nil, ckr.New(ckr.EncryptedDataInvalid, s.String(), err)
+		}
+		return nil, err
+	}
+	defer clear(block)
+	if len(block) != n {
+		return nil, ckr.Newf(ckr.DeviceError, s.String(), "the card answered %d bytes for %d", len(block), n)
+	}
+	if err := b.tried(s, func(pub any) bool { return opens(pub, block, data) }); err != nil {
+		return nil, err
+	}
+	return unpad(m, block)
+}
+
+// Derive agrees on a secret: the x coordinate of the product.
+func (b *backend) Derive(ctx context.Context, ref token.Ref, m mechanism.Mechanism, _ token.Auth) ([]byte, error) {
+	ecdh, ok := m.(mechanism.ECDH)
+	if !ok || ecdh.Cofactor {
+		return nil, ckr.New(ckr.MechanismInvalid, "", nil)
+	}
+	s, err := b.key(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	c, ok := curveOf(s.alg)
+	if !ok {
+		return nil, ckr.New(ckr.KeyTypeInconsistent, s.String(), nil)
+	}
+	view, err := publicView(s.pub)
+	if err != nil {
+		return nil, ckr.New(ckr.KeyTypeInconsistent, s.String(), err)
+	}
+	params, _ := object.In(view, object.AttrECParams)
+	point, err := soft.Peer(params, ecdh)
+	if err != nil {
+		return nil, err
+	}
+	x, err := b.authenticate(ctx, s, tagExponentiation, point)
+	if err != nil {
+		return nil, err
+	}
+	if len(x) != c.Bytes || s.alg == algX25519 && subtle.ConstantTimeCompare(x, make([]byte, c.Bytes)) == 1 {
+		clear(x)
+		return nil, ckr.Newf(ckr.DeviceError, s.String(), "the card's answer is no shared secret")
+	}
+	return x, nil
+}
