@@ -120,6 +120,9 @@ func Copy(current Template, changes []Attribute, so bool) (Template, error) {
 	if err := t.Validate(); err != nil {
 		return nil, ckr.New(ckr.OK, op, err)
 	}
+	if key, _ := In(current, AttrKeyType); key.stateful() && Is(current, AttrSign) {
+		return nil, ckr.Newf(ckr.ActionProhibited, op, "two keys with one state sign twice with its parts")
+	}
 	rules := RulesOf(current)
 	for _, a := range t {
 		if err := rules.checkCopy(current, a, so); err != nil {

@@ -50,7 +50,7 @@ func finishSecret(key KeyType, t Template) (Template, error) {
 	if (&RuleSet{class: ClassSecretKey, sub: uint64(key)}).has(AttrValueLen.Type) {
 		t = t.With(AttrValueLen.Is(uint64(len(value.value))))
 	}
-	return finishCheckValue(t, checkValue(key, value.value))
+	return finishCheckValue(key, t, checkValue(key, value.value))
 }
 
 func (s *RuleSet) has(t Type) bool {
@@ -133,13 +133,15 @@ func hashCheck(value []byte) []byte {
 
 // finishCheckValue compares a given check value, or fills it in. An empty one
 // says that none is wanted.
-func finishCheckValue(t Template, want []byte) (Template, error) {
+func finishCheckValue(key KeyType, t Template, want []byte) (Template, error) {
 	given, ok := t.Lookup(AttrCheckValue.Type)
 	switch {
+	case len(want) == 0 && ok:
+		return t, nil
+	case !ok && (len(want) > 0 || key == KeyGenericSecret): // an empty one tells that there is none
+		return t.With(AttrCheckValue.Is(want)), nil
 	case len(want) == 0:
 		return t, nil
-	case !ok:
-		return t.With(AttrCheckValue.Is(want)), nil
 	case given.Len() == 0, subtle.ConstantTimeCompare(given.value, want) == 1:
 		return t, nil
 	}

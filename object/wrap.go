@@ -34,15 +34,22 @@ func CheckWrap(wrapping, key Template) error {
 	switch {
 	case !Is(wrapping, AttrLocal):
 		return ckr.Newf(ckr.KeyNotWrappable, op, "the wrapping key came from outside")
-	case strength(wrapping) < min(strength(key), enough):
+	case strength(wrapping) < needed(wrapping, key):
 		return ckr.Newf(ckr.KeyNotWrappable, op, "the wrapping key is weaker")
 	}
 	return nil
 }
 
-// enough is the strength in bits under which a key may protect only weaker
-// ones: that of RSA with 2048 bits, which wraps AES keys of any length.
-const enough = 112
+// needed is the strength in bits that a wrapping key has to have: that of the
+// key. Public keys as strong as RSA with 2048 bits wrap any, since hardly one
+// is as strong as AES with 256 bits.
+func needed(wrapping, key Template) int {
+	const enough = 112
+	if class, _ := In(wrapping, AttrClass); class == ClassPublicKey {
+		return min(strength(key), enough)
+	}
+	return strength(key)
+}
 
 // strength estimates the security strength of a key in bits, SP 800-57 part 1
 // §5.6.1. It is 0 for secrets of unknown use, which anything may wrap, and for

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"slices"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
@@ -24,7 +25,11 @@ func (s *Seat) DeriveKey(ctx context.Context, g Grant, a Auth, m mechanism.Mecha
 		return nil, err
 	}
 	defer clearAll(others)
-	t, err = s.keyToBe(op, t, func(t object.Template) (object.Template, error) {
+	toBe := s.keyToBe
+	if isData(m) {
+		toBe = s.dataToBe
+	}
+	t, err = toBe(op, t, func(t object.Template) (object.Template, error) {
 		return object.CheckDerive(from, t, m)
 	})
 	if err != nil {
@@ -43,7 +48,16 @@ func (s *Seat) DeriveKey(ctx context.Context, g Grant, a Auth, m mechanism.Mecha
 	if err != nil {
 		return nil, err
 	}
+	if isData(m) {
+		return s.makeData(ctx, op, t, secret)
+	}
 	return s.makeSecret(ctx, op, t, secret, from...)
+}
+
+// isData reports whether what is derived is no key.
+func isData(m mechanism.Mechanism) bool {
+	hkdf, ok := m.(mechanism.HKDF)
+	return ok && hkdf.ToData
 }
 
 // bases returns what is known of the base key and of the keys that the
@@ -60,7 +74,7 @@ func (s *Seat) bases(op string, g Grant, m mechanism.Mechanism) (known []object.
 		e, err := s.object(op, other, Use)
 		if err == nil {
 			base, ok = s.t.known(e)
-			err = mayDeriveFrom(op, e, base, ok)
+			err = mayDeriveFrom(op, e, base, ok, m.Type())
 		}
 		var value []byte
 		if err == nil {
@@ -75,7 +89,8 @@ func (s *Seat) bases(op string, g Grant, m mechanism.Mechanism) (known []object.
 	return known, values, nil
 }
 
-func mayDeriveFrom(op string, e *entry, all object.Template, known bool) error {
+func mayDeriveFrom(op string, e *entry, all object.Template, known bool, m mechanism.Type) error {
+	only, limited := object.In(all, object.AttrAllowedMechanisms)
 	switch {
 	case !known || !isKey(e.obj.Class()):
 		return ckr.New(ckr.KeyHandleInvalid, op, nil)
@@ -83,6 +98,8 @@ func mayDeriveFrom(op string, e *entry, all object.Template, known bool) error {
 		return ckr.Newf(ckr.KeyTypeInconsistent, op, "%v is no secret key", e.obj)
 	case !object.Is(all, object.AttrDerive):
 		return ckr.Newf(ckr.KeyFunctionNotPermitted, op, "%v is false", object.AttrDerive)
+	case limited && len(only) > 0 && !slices.Contains(only, m):
+		return ckr.Newf(ckr.MechanismInvalid, op, "%v is not among the allowed mechanisms of %v", m, e.obj)
 	case object.Is(all, object.AttrAlwaysAuthenticate):
 		return ckr.Newf(ckr.UserNotLoggedIn, op, "each use of %v needs the user's PIN", e.obj)
 	}

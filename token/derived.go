@@ -71,3 +71,34 @@ func (s *Seat) makeSecret(ctx context.Context, op string, t object.Template, sec
 	}
 	return s.make(ctx, op, all)
 }
+
+// dataToBe is keyToBe for a data object, of which CKA_VALUE_LEN says how long
+// the value shall be. By default it is private.
+func (s *Seat) dataToBe(op string, t object.Template, merge func(object.Template) (object.Template, error)) (object.Template, error) {
+	t = t.Clone().Default(object.AttrClass.Is(object.ClassData), object.AttrPrivate.Is(true))
+	if class, _ := object.In(t, object.AttrClass); class != object.ClassData || t.Has(object.AttrValue.Type) {
+		return nil, ckr.Newf(ckr.TemplateInconsistent, op, "what comes out is a data object")
+	}
+	t, err := merge(t)
+	if err != nil {
+		return nil, Wrap(op, err)
+	}
+	if err := s.mayMake(op, kindToBe(t)); err != nil {
+		return nil, err
+	}
+	if _, err := length(t); err != nil {
+		return nil, Wrap(op, err)
+	}
+	_, err = object.Complete(object.Created, t.Without(object.AttrValueLen.Type), s.isSO())
+	return t, Wrap(op, err)
+}
+
+// makeData makes a data object of a checked template and its value, which the
+// caller clears.
+func (s *Seat) makeData(ctx context.Context, op string, t object.Template, data []byte) (*object.Object, error) {
+	all, err := object.Complete(object.Created, t.Without(object.AttrValueLen.Type).With(object.AttrValue.Is(data)), s.isSO())
+	if err != nil {
+		return nil, Wrap(op, err)
+	}
+	return s.make(ctx, op, all)
+}

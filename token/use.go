@@ -76,7 +76,7 @@ func (s *Seat) Grant(ctx context.Context, op string, o *object.Object, p Purpose
 	if err != nil {
 		return Grant{}, err
 	}
-	if err := s.fits(s.mechanisms(e, all), all, p, m.Type()); err != nil {
+	if err := s.fits(e, s.mechanisms(e, all), all, p, m.Type()); err != nil {
 		return Grant{}, Wrap(op, err)
 	}
 	consent, _ := object.In(all, object.AttrAlwaysAuthenticate)
@@ -96,7 +96,7 @@ func (s *Seat) grantSession(op string, e *entry, p Purpose, m mechanism.Type) (G
 	if e.dead {
 		return Grant{}, ckr.New(ckr.KeyHandleInvalid, op, nil)
 	}
-	if err := s.fits(e.can, e.all, p, m); err != nil {
+	if err := s.fits(e, e.can, e.all, p, m); err != nil {
 		return Grant{}, Wrap(op, err)
 	}
 	return Grant{seat: s, entry: e, epoch: s.t.epoch, consent: object.Is(e.all, object.AttrAlwaysAuthenticate)}, nil
@@ -121,11 +121,15 @@ func (e *entry) soft() bool { return !e.onToken() || e.obj.Class() == object.Cla
 
 // fits compares a key, what can be done with it and what is known of it, with
 // what is to be done.
-func (s *Seat) fits(can map[mechanism.Type]mechanism.Info, all object.Template, p Purpose, m mechanism.Type) error {
+func (s *Seat) fits(e *entry, can map[mechanism.Type]mechanism.Info, all object.Template, p Purpose, m mechanism.Type) error {
 	info, ok := can[m]
 	if !ok || info.Flags&p.Flag == 0 {
 		code := ckr.MechanismInvalid
-		if general, known := s.t.Mechanisms()[m]; known && general.Flags&p.Flag != 0 {
+		general := soft.All(s.t.legacy)
+		if !e.soft() { // for a key on the card, what the card does counts, too
+			general = s.t.Mechanisms()
+		}
+		if general[m].Flags&p.Flag != 0 {
 			code = ckr.KeyTypeInconsistent
 			if len(can) == 0 && soft.Weak(all) {
 				code = ckr.KeySizeRange
