@@ -8,6 +8,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
+	"github.com/go-cryptoki/cryptoki/slot"
 	"github.com/go-cryptoki/cryptoki/token"
 	"github.com/go-cryptoki/cryptoki/uri"
 )
@@ -32,7 +33,7 @@ type AmbiguousError struct {
 }
 
 func (e *AmbiguousError) Error() string {
-	return fmt.Sprintf("%d objects are named %s: %s", len(e.Matches), e.URI, strings.Join(e.Matches, ", "))
+	return fmt.Sprintf("%d things are named %s: %s", len(e.Matches), e.URI, strings.Join(e.Matches, ", "))
 }
 
 // found is an object that a URI names.
@@ -92,11 +93,7 @@ func (q *search) members(ctx context.Context) (list []*member, err error) {
 			q.looked = append(q.looked, fmt.Sprintf("slot %d (%v)", s.ID(), err))
 			continue
 		}
-		about := uri.Token{
-			Slot:  uri.Slot{ID: uint64(s.ID()), Description: s.Info().Reader, Library: library},
-			Label: info.Label, Manufacturer: info.Manufacturer, Model: info.Model, Serial: info.Serial,
-		}
-		if !q.u.MatchToken(about) || !info.Flags.Has(token.FlagTokenInitialized) {
+		if !q.u.MatchToken(about(s, info)) || !info.Flags.Has(token.FlagTokenInitialized) {
 			continue
 		}
 		m, err := q.ring.member(identityOf(info))
@@ -110,6 +107,55 @@ func (q *search) members(ctx context.Context) (list []*member, err error) {
 
 // library is what a URI may say of this one.
 var library = uri.Library{Manufacturer: "go-cryptoki", Description: "cryptoki", Version: uri.Version{Major: 0, Minor: 1}}
+
+// about is what a URI may say of a token.
+func about(s *slot.Slot, info token.Info) uri.Token {
+	return uri.Token{
+		Slot:  uri.Slot{ID: uint64(s.ID()), Description: s.Info().Reader, Library: library},
+		Label: info.Label, Manufacturer: info.Manufacturer, Model: info.Model, Serial: info.Serial,
+	}
+}
+
+// Token returns the token that a PKCS #11 URI names, which may be one that is
+// not initialised; what the URI says of an object is not looked at. No PIN is
+// asked for. Errors: ckr.ArgumentsBad with an *AmbiguousError if several tokens
+// fit, ckr.TokenNotPresent with a *NotFoundError if none does, and
+// ckr.ArgumentsBad with a *uri.Error.
+func (m *Module) Token(ctx context.Context, text string) (*token.Token, error) {
+	u, err := uri.Parse(text)
+	if err != nil {
+		return nil, ckr.New(ckr.ArgumentsBad, "", err)
+	}
+	slots, err := m.Slots(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	var fit []*token.Token
+	var matches, looked []string
+	for _, s := range slots {
+		t, err := s.Token(ctx)
+		var info token.Info
+		if err == nil {
+			info, err = t.Info(ctx)
+		}
+		if err != nil {
+			looked = append(looked, fmt.Sprintf("slot %d (%v)", s.ID(), err))
+			continue
+		}
+		id := identityOf(info)
+		looked = append(looked, id.describe())
+		if u.MatchToken(about(s, info)) {
+			fit, matches = append(fit, t), append(matches, id.String())
+		}
+	}
+	switch len(fit) {
+	case 1:
+		return fit[0], nil
+	case 0:
+		return nil, ckr.New(ckr.TokenNotPresent, "", &NotFoundError{u.Redacted(), looked})
+	}
+	return nil, ckr.New(ckr.ArgumentsBad, "", &AmbiguousError{u.Redacted(), matches})
+}
 
 // match is what the URI says of an object of a class.
 func (q *search) match(class object.Class) (t []object.Attribute) {

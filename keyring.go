@@ -258,6 +258,6 @@ func (m *member) consent(ask token.PINFunc) func(ctx context.Context, label stri
 }
 
 // describe names a member for lists of what was looked at.
-func (m *member) describe() string {
-	return fmt.Sprintf("%q (serial number %s)", m.id.label, m.id.serial)
-}
+func (m *member) describe() string { return m.id.describe() }
+
+func (i identity) describe() string { return fmt.Sprintf("%q (serial number %s)", i.label, i.serial) }

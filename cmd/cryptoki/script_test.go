@@ -2,10 +2,21 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
 	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"software.sslmate.com/src/go-pkcs12"
 )
 
 func TestMain(m *testing.M) {
@@ -17,5 +28,61 @@ func TestMain(m *testing.M) {
 // The stories in testdata are what people do with the command, right and
 // wrong.
 func TestStories(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata"})
+	files := people(t)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			for name, b := range files {
+				if err := os.WriteFile(filepath.Join(env.WorkDir, name), b, 0o600); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	})
+}
+
+// people makes the files that the people of the stories come with: a server's
+// key and certificate in PKCS #12 with the password "secret", the same key in
+// PEM, and somebody's public key.
+func people(t *testing.T) map[string][]byte {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "host.example"}, DNSNames: []string{"host.example"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p12, err := pkcs12.Modern.Encode(key, cert, nil, "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	peerDER, err := x509.MarshalPKIXPublicKey(peer.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ecDER, err := x509.MarshalPKCS8PrivateKey(peer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string][]byte{
+		"server.p12": p12,
+		"peer.pem":   pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: peerDER}),
+		"ec.pem":     pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: ecDER}),
+		"cert.der":   der,
+	}
 }

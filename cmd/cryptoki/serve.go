@@ -13,8 +13,13 @@ import (
 func serve(ctx context.Context, e *env, args []string) error {
 	f := e.flags("serve")
 	socket := f.String("socket", "", "")
-	if err := parseAll(f, args); err != nil {
+	legacy := f.Bool("legacy", false, "")
+	if _, err := parseAll(f, args, 0, 0); err != nil {
 		return err
+	}
+	var opts []cryptoki.Option
+	if *legacy {
+		opts = append(opts, cryptoki.WithLegacy())
 	}
 	return e.withModule(ctx, true, func(m *cryptoki.Module) error {
 		l, err := p11kit.Listen(*socket)
@@ -24,5 +29,5 @@ func serve(ctx context.Context, e *env, args []string) error {
 		defer l.Close()
 		fmt.Fprintf(e.out, "P11_KIT_SERVER_ADDRESS=%s; export P11_KIT_SERVER_ADDRESS;\n", l.Address())
 		return p11kit.Serve(ctx, l, m)
-	})
+	}, opts...)
 }
