@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/object"
@@ -53,7 +54,11 @@ func (s *Seat) Set(ctx context.Context, o *object.Object, changes ...object.Attr
 			c.doubt(err)
 			return err
 		}
+		moved := r.Ref != e.ref
 		s.t.renamed(e, r)
+		if _, ok := c.backend.(Confirmer); ok && moved {
+			c.reload() // what belonged to the object is elsewhere now
+		}
 		return nil
 	})
 }
@@ -69,6 +74,8 @@ func (t *Token) renamed(e *entry, r Record) {
 			other.rename(old, r.Ref)
 		}
 		delete(c.dir.records, old)
+		// A listed place that nobody has looked at may have had the new name.
+		c.dir.order = slices.DeleteFunc(c.dir.order, func(ref Ref) bool { return ref == r.Ref })
 		for i, ref := range c.dir.order {
 			if ref == old {
 				c.dir.order[i] = r.Ref
@@ -84,6 +91,10 @@ func (t *Token) rename(old, ref Ref) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e := t.byRef[old]; e != nil {
+		var none doomed
+		if before := t.byRef[ref]; before != nil {
+			t.kill(before, &none)
+		}
 		delete(t.byRef, old)
 		e.ref = ref
 		t.byRef[ref] = e
