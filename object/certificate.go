@@ -46,28 +46,28 @@ func missingHashes(t Template) error {
 	return nil
 }
 
-// finishCertificate checks that the value is one BER sequence and fills in
-// issuer, serial number, public key and check value. A value that is not
+// finishCertificate checks that the value of an X.509 certificate is one BER
+// sequence and fills in issuer, serial number, public key and check value. A value that is not
 // understood further is kept as it is: old cards have such.
 func finishCertificate(t Template) (Template, error) {
 	value, ok := t.Lookup(AttrValue.Type)
 	if !ok || value.Len() == 0 {
 		return emptyNames(t), nil
 	}
+	if kind, _ := In(t, AttrCertificateType); kind != CertificateX509 {
+		return finishCertificateCheck(t, value.value) // opaque
+	}
 	var outer asn1.RawValue
 	rest, err := asn1.Unmarshal(value.value, &outer)
 	if err != nil || len(rest) != 0 || outer.Class != asn1.ClassUniversal || outer.Tag != asn1.TagSequence {
 		return nil, invalid(AttrValue.Type, "not a certificate")
 	}
-	if kind, _ := In(t, AttrCertificateType); kind == CertificateX509 {
-		if head, ok := readCertificate(outer.Bytes); ok {
-			t = fillEmpty(t, AttrIssuer, head.issuer)
-			t = fillEmpty(t, AttrSerialNumber, head.serial)
-			t = fillEmpty(t, AttrPublicKeyInfo, head.publicKey)
-		}
-		t = emptyNames(t)
+	if head, ok := readCertificate(outer.Bytes); ok {
+		t = fillEmpty(t, AttrIssuer, head.issuer)
+		t = fillEmpty(t, AttrSerialNumber, head.serial)
+		t = fillEmpty(t, AttrPublicKeyInfo, head.publicKey)
 	}
-	return finishCertificateCheck(t, value.value)
+	return finishCertificateCheck(emptyNames(t), value.value)
 }
 
 // finishCertificateCheck fills in the check value; the text names no check of
