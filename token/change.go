@@ -35,6 +35,9 @@ func (s *Seat) Set(ctx context.Context, o *object.Object, changes ...object.Attr
 	if !e.onToken() {
 		return s.setSession(op, e, changes)
 	}
+	if e.feature != nil {
+		return ckr.Newf(ckr.AttributeReadOnly, op, "the token has it of itself")
+	}
 	c := s.t.card
 	up, ok := c.backend.(Updater)
 	if !ok {
@@ -188,6 +191,9 @@ func (s *Seat) Copy(ctx context.Context, o *object.Object, changes ...object.Att
 	if err != nil {
 		return nil, err
 	}
+	if e.feature != nil {
+		return nil, ckr.Newf(ckr.ActionProhibited, op, "the token has it of itself")
+	}
 	all, err := s.t.everything(ctx, op, e)
 	if err != nil {
 		return nil, err
@@ -237,6 +243,9 @@ func (s *Seat) Destroy(ctx context.Context, o *object.Object) error {
 		s.t.mu.Unlock()
 		dead.clear()
 		return nil
+	}
+	if e.feature != nil {
+		return ckr.Newf(ckr.ActionProhibited, op, "the token has it of itself")
 	}
 	c := s.t.card
 	d, ok := c.backend.(Destroyer)

@@ -64,6 +64,8 @@ func (s *Seat) visible(ctx context.Context, op string, match []object.Attribute)
 	if err := c.current(ctx, op, t.loggedIn() == User); err != nil {
 		return nil, err
 	}
+	class, _ := object.In(match, object.AttrClass)
+	features := t.features(class)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t.mu.Lock()
@@ -87,7 +89,7 @@ func (s *Seat) visible(ctx context.Context, op string, match []object.Attribute)
 			found = append(found, finding{t.give(&r.Record), unknown, r.Unsure})
 		}
 	}
-	return found, nil
+	return append(found, t.featuresLike(class, features, match)...), nil
 }
 
 // matches compares what is known of an object on the card with a search.

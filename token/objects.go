@@ -19,8 +19,11 @@ func (t *Token) known(e *entry) (object.Template, bool) {
 	if e.dead {
 		return nil, false
 	}
-	if !e.onToken() {
+	switch {
+	case !e.onToken():
 		return e.shown.Clone(), true
+	case e.feature != nil:
+		return e.feature.template(), true
 	}
 	r := t.card.dir.records[e.ref]
 	if r == nil {
@@ -104,7 +107,7 @@ func (t *Token) lacks(e *entry, all object.Template, types []object.Type) bool {
 	r := t.card.dir.records[e.ref]
 	complete := r != nil && r.complete
 	t.card.mu.Unlock()
-	if complete {
+	if complete || e.feature != nil {
 		return false
 	}
 	if len(types) == 0 {

@@ -22,11 +22,12 @@ type Token struct {
 	seats   map[*Seat]struct{}
 	entries map[uint64]*entry
 	byRef   map[Ref]*entry
-	index   index         // of session objects
-	last    uint64        // last handle given
-	ended   bool          // the application has ended
-	legacy  bool          // what is broken or weak is offered, too
-	asking  chan struct{} // holds a value while a person is asked
+	index   index             // of session objects
+	own     map[string]*entry // features by name
+	last    uint64            // last handle given
+	ended   bool              // the application has ended
+	legacy  bool              // what is broken or weak is offered, too
+	asking  chan struct{}     // holds a value while a person is asked
 }
 
 func newToken(c *Card) *Token {
@@ -43,7 +44,8 @@ type entry struct {
 	private bool
 	dead    bool
 
-	ref Ref // a token object's name
+	ref     Ref      // a token object's name
+	feature *feature // or what the token has of itself
 
 	// A session object:
 	owner *Seat
