@@ -96,13 +96,17 @@ func lacks(t testing.TB, what string) {
 }
 
 // Start runs a daemon until the test ends.
-func Start(t testing.TB) *Daemon {
+func Start(t testing.TB) *Daemon { return StartAs(t, "Virtual PCD") }
+
+// StartAs is Start with readers of another name, to which pcscd adds " 00 00"
+// and " 00 01": there are programs that go by it.
+func StartAs(t testing.TB, name string) *Daemon {
 	t.Helper()
 	Need(t)
 	dir := t.TempDir()
 	d := &Daemon{config: filepath.Join(dir, "reader.conf"), log: filepath.Join(dir, "log"), port: freePorts(t)}
 	os.MkdirAll(directory, 0o755) // or it is there
-	config := fmt.Sprintf("FRIENDLYNAME \"Virtual PCD\"\nDEVICENAME /dev/null:0x%X\nLIBPATH %s\nCHANNELID 0x%X\n", d.port, Driver, d.port)
+	config := fmt.Sprintf("FRIENDLYNAME %q\nDEVICENAME /dev/null:0x%X\nLIBPATH %s\nCHANNELID 0x%X\n", name, d.port, Driver, d.port)
 	if err := os.WriteFile(d.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
