@@ -3,7 +3,7 @@ package p11kit
 import (
 	"context"
 
-	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/token"
 )
 
 // handler carries out a call: it takes the fields of the request and writes
@@ -52,11 +52,11 @@ var calls = [...]call{
 	28: {"C_FindObjectsFinal", "u", "", false, findObjectsFinal},
 	29: {"C_EncryptInit", "uMu", "", false, encryptInit},
 	30: {"C_Encrypt", "uayfy", "ay", false, encrypt},
-	31: {"C_EncryptUpdate", "uayfy", "ay", false, updateOf(encrypting)},
+	31: {"C_EncryptUpdate", "uayfy", "ay", false, encryptUpdate},
 	32: {"C_EncryptFinal", "ufy", "ay", false, encryptFinal},
 	33: {"C_DecryptInit", "uMu", "", false, decryptInit},
 	34: {"C_Decrypt", "uayfy", "ay", false, decrypt},
-	35: {"C_DecryptUpdate", "uayfy", "ay", false, updateOf(decrypting)},
+	35: {"C_DecryptUpdate", "uayfy", "ay", false, decryptUpdate},
 	36: {"C_DecryptFinal", "ufy", "ay", false, decryptFinal},
 	37: {"C_DigestInit", "uM", "", false, digestInit},
 	38: {"C_Digest", "uayfy", "ay", false, digest},
@@ -67,18 +67,18 @@ var calls = [...]call{
 	43: {"C_Sign", "uayfy", "ay", false, sign},
 	44: {"C_SignUpdate", "uay", "", false, signUpdate},
 	45: {"C_SignFinal", "ufy", "ay", false, signFinal},
-	46: {"C_SignRecoverInit", "uMu", "", false, unsupportedInit},
-	47: {"C_SignRecover", "uayfy", "ay", false, notActive},
+	46: {"C_SignRecoverInit", "uMu", "", false, recoverInit(signRecovering, token.ToSignRecover)},
+	47: {"C_SignRecover", "uayfy", "ay", false, signRecover},
 	48: {"C_VerifyInit", "uMu", "", false, verifyInit},
 	49: {"C_Verify", "uayay", "", false, verify},
 	50: {"C_VerifyUpdate", "uay", "", false, verifyUpdate},
 	51: {"C_VerifyFinal", "uay", "", false, verifyFinal},
-	52: {"C_VerifyRecoverInit", "uMu", "", false, unsupportedInit},
-	53: {"C_VerifyRecover", "uayfy", "ay", false, notActive},
-	54: {"C_DigestEncryptUpdate", "uayfy", "ay", false, unsupported},
-	55: {"C_DecryptDigestUpdate", "uayfy", "ay", false, unsupported},
-	56: {"C_SignEncryptUpdate", "uayfy", "ay", false, unsupported},
-	57: {"C_DecryptVerifyUpdate", "uayfy", "ay", false, unsupported},
+	52: {"C_VerifyRecoverInit", "uMu", "", false, recoverInit(verifyRecovering, token.ToVerifyRecover)},
+	53: {"C_VerifyRecover", "uayfy", "ay", false, verifyRecover},
+	54: {"C_DigestEncryptUpdate", "uayfy", "ay", false, digestEncryptUpdate},
+	55: {"C_DecryptDigestUpdate", "uayfy", "ay", false, decryptDigestUpdate},
+	56: {"C_SignEncryptUpdate", "uayfy", "ay", false, signEncryptUpdate},
+	57: {"C_DecryptVerifyUpdate", "uayfy", "ay", false, decryptVerifyUpdate},
 	58: {"C_GenerateKey", "uMaA", "u", false, generateKey},
 	59: {"C_GenerateKeyPair", "uMaAaA", "uu", false, generateKeyPair},
 	60: {"C_WrapKey", "uMuufy", "ay", false, wrapKey},
@@ -99,13 +99,3 @@ func on(f func(ctx context.Context, c *client, r *reader, w *writer) error) hand
 		return f(ctx, c, r, w)
 	}
 }
-
-// unsupported answers calls that the Module has nothing for.
-var unsupported = on(func(context.Context, *client, *reader, *writer) error { return ckr.FunctionNotSupported })
-
-// unsupportedInit answers the beginnings of operations that the Module has no
-// mechanism for.
-var unsupportedInit = on(func(context.Context, *client, *reader, *writer) error { return ckr.MechanismInvalid })
-
-// notActive answers for operations that cannot have begun.
-var notActive = on(func(context.Context, *client, *reader, *writer) error { return ckr.OperationNotInitialized })

@@ -27,27 +27,14 @@ var encrypt = on(func(ctx context.Context, c *client, r *reader, w *writer) erro
 	})
 })
 
-var encryptFinal = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
-	return c.deliver(encrypting, w, r.room(), 0, func(op *operation) ([]byte, error) {
-		return op.enc.Encrypt(ctx, op.data)
-	})
+var encryptUpdate = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
+	data, room := r.bytes(), r.room()
+	return c.part(encrypting, w, room, len(data), func(op *operation) ([]byte, error) { return op.enc.Update(ctx, data) })
 })
 
-// updateOf takes a part of the data; all comes out at the end.
-func updateOf(k kind) handler {
-	return on(func(_ context.Context, c *client, r *reader, w *writer) error {
-		data := r.bytes()
-		r.room()
-		return c.with(k, func(op *operation) error {
-			op.multi = true
-			if err := op.add(data); err != nil {
-				return err
-			}
-			w.bytes(nil)
-			return nil
-		})
-	})
-}
+var encryptFinal = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
+	return c.deliver(encrypting, w, r.room(), 0, func(op *operation) ([]byte, error) { return op.enc.Final(ctx) })
+})
 
 var decryptInit = on(func(ctx context.Context, c *client, r *reader, _ *writer) error {
 	m, key := r.mechanism(c.app.version), c.object(r.ulong())
@@ -72,14 +59,16 @@ var decrypt = on(func(ctx context.Context, c *client, r *reader, w *writer) erro
 	})
 })
 
+var decryptUpdate = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
+	data, room := r.bytes(), r.room()
+	return c.part(decrypting, w, room, len(data), func(op *operation) ([]byte, error) { return op.dec.Update(ctx, data) })
+})
+
 var decryptFinal = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
-	bound := 0
 	c.mu.Lock()
-	bound = len(c.ops[decrypting].data)
+	bound := c.ops[decrypting].fed
 	c.mu.Unlock()
-	return c.deliver(decrypting, w, r.room(), bound, func(op *operation) ([]byte, error) {
-		return op.dec.Decrypt(ctx, op.data)
-	})
+	return c.deliver(decrypting, w, r.room(), bound, func(op *operation) ([]byte, error) { return op.dec.Final(ctx) })
 })
 
 var digestInit = on(func(ctx context.Context, c *client, r *reader, _ *writer) error {
@@ -88,6 +77,7 @@ var digestInit = on(func(ctx context.Context, c *client, r *reader, _ *writer) e
 		return r.err
 	}
 	return c.begin(digesting, m, func(op *operation) (err error) {
+		op.m = m
 		op.digest, err = c.s.NewDigest(ctx, m)
 		return err
 	})
@@ -237,74 +227,4 @@ var verifyUpdate = on(func(_ context.Context, c *client, r *reader, _ *writer) e
 var verifyFinal = on(func(ctx context.Context, c *client, r *reader, _ *writer) error {
 	sig := r.bytes()
 	return c.finish(func(op *operation) error { return op.verify.Verify(ctx, sig) })
-})
-
-var generateKey = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
-	m, t := r.mechanism(c.app.version), r.template(0)
-	if r.err != nil {
-		return r.err
-	}
-	o, err := c.s.GenerateKey(ctx, m, t...)
-	if err != nil {
-		return err
-	}
-	w.ulong(c.give(o))
-	return nil
-})
-
-var generateKeyPair = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
-	m, pub, priv := r.mechanism(c.app.version), r.template(0), r.template(0)
-	if r.err != nil {
-		return r.err
-	}
-	pubKey, privKey, err := c.s.GenerateKeyPair(ctx, m, pub, priv)
-	if err != nil {
-		return err
-	}
-	w.ulong(c.give(pubKey))
-	w.ulong(c.give(privKey))
-	return nil
-})
-
-var wrapKey = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
-	m, wrapping, key, room := r.mechanism(c.app.version), c.object(r.ulong()), c.object(r.ulong()), r.room()
-	if r.err != nil {
-		return r.err
-	}
-	wrapped, err := c.s.Wrap(ctx, m, wrapping, key)
-	if err != nil {
-		return err
-	}
-	if room.query || room.size < len(wrapped) {
-		w.length(len(wrapped))
-		return nil
-	}
-	w.bytes(wrapped)
-	return nil
-})
-
-var unwrapKey = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
-	m, unwrapping, wrapped, t := r.mechanism(c.app.version), c.object(r.ulong()), r.bytes(), r.template(0)
-	if r.err != nil {
-		return r.err
-	}
-	o, err := c.s.Unwrap(ctx, m, unwrapping, wrapped, t...)
-	if err != nil {
-		return err
-	}
-	w.ulong(c.give(o))
-	return nil
-})
-
-var deriveKey = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
-	m, base, t := r.mechanism(c.app.version), c.object(r.ulong()), r.template(0)
-	if r.err != nil {
-		return r.err
-	}
-	o, err := c.s.Derive(ctx, m, base, t...)
-	if err != nil {
-		return err
-	}
-	w.ulong(c.give(o))
-	return nil
 })

@@ -272,20 +272,6 @@ var login = on(func(ctx context.Context, c *client, r *reader, _ *writer) error 
 
 var logout = on(func(ctx context.Context, c *client, _ *reader, _ *writer) error { return c.s.Logout(ctx) })
 
-// Operation states are not kept.
-var getOperationState = on(func(_ context.Context, c *client, _ *reader, _ *writer) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, op := range c.ops {
-		if op.active {
-			return ckr.StateUnsaveable
-		}
-	}
-	return ckr.OperationNotInitialized
-})
-
-var setOperationState = on(func(context.Context, *client, *reader, *writer) error { return ckr.SavedStateInvalid })
-
 var seedRandom = on(func(_ context.Context, c *client, _ *reader, _ *writer) error {
 	if _, err := c.s.Info(); err != nil {
 		return err

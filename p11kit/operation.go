@@ -18,6 +18,8 @@ const (
 	digesting
 	signing
 	verifying
+	signRecovering
+	verifyRecovering
 	kinds
 )
 
@@ -25,18 +27,18 @@ const (
 type operation struct {
 	active bool
 	multi  bool // an update has come
+	fed    int  // bytes that came with updates
 	enc    *session.EncryptOp
 	sign   *session.SignOp
 	verify *session.VerifyOp
 	dec    *session.DecryptOp
 	digest *session.DigestOp
-	data   []byte // of encryption and decryption in parts
-	result []byte // that did not fit the caller's buffer
-	ready  bool
+	use    *session.KeyOp      // with recovery
+	m      mechanism.Mechanism // of a digest
+	result []byte              // that did not fit the caller's buffer
+	ready  bool                // there is a result
+	last   bool                // the result is that of the end
 }
-
-// maxParts bounds the data of an encryption in parts.
-const maxParts = maxMessage
 
 // begin starts an operation; a NULL mechanism ends the one that is active.
 func (c *client) begin(k kind, m mechanism.Mechanism, start func(op *operation) error) error {
@@ -75,7 +77,9 @@ func (c *client) end(k kind) {
 	if op.dec != nil {
 		op.dec.Close()
 	}
-	clear(op.data)
+	if op.use != nil {
+		op.use.Close()
+	}
 	clear(op.result)
 	c.ops[k] = operation{}
 }
@@ -101,6 +105,9 @@ func (c *client) with(k kind, f func(op *operation) error) error {
 // compute makes the result, once.
 func (c *client) deliver(k kind, w *writer, room room, bound int, compute func(op *operation) ([]byte, error)) error {
 	return c.with(k, func(op *operation) error {
+		if op.ready && !op.last {
+			return ckr.OperationActive // what a part gave was not fetched
+		}
 		if !op.ready && bound > 0 && (room.query || room.size < bound && k == signing) {
 			w.length(bound)
 			return nil
@@ -110,25 +117,72 @@ func (c *client) deliver(k kind, w *writer, room room, bound int, compute func(o
 			if err != nil {
 				return err
 			}
-			op.result, op.ready = result, true
+			op.result, op.ready, op.last = result, true, true
 		}
-		if room.query || room.size < len(op.result) {
-			w.length(len(op.result))
-			return nil
+		if op.give(w, room) {
+			c.end(k)
 		}
-		w.bytes(op.result)
-		c.end(k)
 		return nil
 	})
 }
 
-// add takes a part of the data that an encryption or decryption needs whole.
-func (op *operation) add(p []byte) error {
-	if len(p) > maxParts-len(op.data) {
-		return ckr.DataLenRange
+// give writes the result, or how long it is if there is too little room for
+// it.
+func (op *operation) give(w *writer, room room) bool {
+	if room.query || room.size < len(op.result) {
+		w.length(len(op.result))
+		return false
 	}
-	op.data = append(op.data, p...)
-	return nil
+	w.bytes(op.result)
+	return true
+}
+
+// slack is by how much the result of a part may be longer than the part: what
+// was held back of earlier ones.
+const slack = 32
+
+// part writes the result of one part of the data; size is that of the part. The
+// operation stays. A result that does not fit waits for the call to be made
+// again, which then does not count as another part.
+func (c *client) part(k kind, w *writer, room room, size int, compute func(op *operation) ([]byte, error)) error {
+	return c.with(k, func(op *operation) error {
+		switch {
+		case op.ready && op.last:
+			return ckr.OperationActive // the end was asked for already
+		case !op.ready && room.query:
+			w.length(size + slack)
+			return nil
+		case !op.ready:
+			op.multi = true
+			op.fed += size
+			result, err := compute(op)
+			if err != nil {
+				return err
+			}
+			op.result, op.ready = result, true
+		}
+		if op.give(w, room) {
+			clear(op.result)
+			op.result, op.ready = nil, false
+		}
+		return nil
+	})
+}
+
+// both is part of two operations at once: the second takes part, too. An error
+// ends both.
+func (c *client) both(k, second kind, w *writer, room room, size int, compute func(op, second *operation) ([]byte, error)) error {
+	return c.part(k, w, room, size, func(op *operation) ([]byte, error) {
+		if !c.ops[second].active {
+			return nil, ckr.OperationNotInitialized
+		}
+		c.ops[second].multi = true
+		result, err := compute(op, &c.ops[second])
+		if err != nil {
+			c.end(second)
+		}
+		return result, err
+	})
 }
 
 // loginOperation hands a context-specific login to the operation that waits
@@ -141,6 +195,8 @@ func (c *client) loginOperation(ctx context.Context, pin token.PIN) error {
 		return c.ops[signing].sign.Login(ctx, pin)
 	case c.ops[decrypting].active:
 		return c.ops[decrypting].dec.Login(ctx, pin)
+	case c.ops[signRecovering].active:
+		return c.ops[signRecovering].use.Login(ctx, pin)
 	}
 	return ckr.OperationNotInitialized
 }

@@ -25,9 +25,9 @@ type KeyOp struct {
 	done bool
 }
 
-// NewKeyOp begins one use of a key: token.ToUnwrap, ToDerive, ToDecapsulate or
-// ToWrap. The card is not reached. Close it unless it was used. Errors: as of
-// Unwrap, Derive, Decapsulate and Wrap.
+// NewKeyOp begins one use of a key: token.ToUnwrap, ToDerive, ToDecapsulate,
+// ToWrap, ToSignRecover or ToVerifyRecover. The card is not reached. Close it
+// unless it was used. Errors: as of the Session's method for the use.
 func (s *Session) NewKeyOp(ctx context.Context, p token.Purpose, m mechanism.Mechanism, key *object.Object) (*KeyOp, error) {
 	g, err := s.grantKey(ctx, p, key, m)
 	if err != nil {
@@ -42,9 +42,11 @@ var keyOps = map[mechanism.Flags]struct {
 	name  string
 	codes map[ckr.Code]ckr.Code
 }{
-	mechanism.FlagDerive:      {"derive key", nil},
-	mechanism.FlagEncapsulate: {"encapsulate key", nil},
-	mechanism.FlagDecapsulate: {"decapsulate key", nil},
+	mechanism.FlagDerive:        {"derive key", nil},
+	mechanism.FlagEncapsulate:   {"encapsulate key", nil},
+	mechanism.FlagDecapsulate:   {"decapsulate key", nil},
+	mechanism.FlagSignRecover:   {"sign recover", nil},
+	mechanism.FlagVerifyRecover: {"verify recover", nil},
 	mechanism.FlagWrap: {"wrap key", map[ckr.Code]ckr.Code{
 		ckr.KeyHandleInvalid: ckr.WrappingKeyHandleInvalid, ckr.KeyTypeInconsistent: ckr.WrappingKeyTypeInconsistent,
 		ckr.KeySizeRange: ckr.WrappingKeySizeRange,
@@ -59,7 +61,7 @@ var keyOps = map[mechanism.Flags]struct {
 func (s *Session) grantKey(ctx context.Context, p token.Purpose, key *object.Object, m mechanism.Mechanism) (token.Grant, error) {
 	op, ok := keyOps[p.Flag]
 	if !ok {
-		return token.Grant{}, ckr.Newf(ckr.ArgumentsBad, "use key", "no use that makes or wraps keys")
+		return token.Grant{}, ckr.Newf(ckr.ArgumentsBad, "use key", "that use has an operation of its own")
 	}
 	g, err := s.seat.Grant(ctx, op.name, key, p, m)
 	if code, ok := op.codes[ckr.Of(err)]; ok && err != nil {

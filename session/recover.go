@@ -15,29 +15,50 @@ import (
 // (C_SignRecoverInit, C_SignRecover; PKCS #11 v3.2 §5.14): by RSA, with the
 // padding of PKCS #1 v1.5. Errors: as of Sign.
 func (s *Session) SignRecover(ctx context.Context, m mechanism.Mechanism, key *object.Object, data []byte) ([]byte, error) {
-	const op = "sign recover"
-	g, err := s.seat.Grant(ctx, op, key, token.ToSignRecover, m)
+	o, err := s.NewKeyOp(ctx, token.ToSignRecover, m, key)
 	if err != nil {
 		return nil, err
 	}
-	return s.sign(ctx, op, g, token.Auth{}, mechanism.Resolve(m), data)
+	return o.SignRecover(ctx, data)
 }
 
 // VerifyRecover verifies a signature and returns the data in it
 // (C_VerifyRecoverInit, C_VerifyRecover; PKCS #11 v3.2 §5.16). Errors:
 // ckr.SignatureInvalid, ckr.SignatureLenRange, and those of Verify.
 func (s *Session) VerifyRecover(ctx context.Context, m mechanism.Mechanism, key *object.Object, sig []byte) (data []byte, err error) {
-	const op = "verify recover"
-	g, err := s.seat.Grant(ctx, op, key, token.ToVerifyRecover, m)
+	o, err := s.NewKeyOp(ctx, token.ToVerifyRecover, m, key)
 	if err != nil {
 		return nil, err
 	}
-	err = s.seat.Use(ctx, op, g, token.Auth{},
+	return o.VerifyRecover(ctx, sig)
+}
+
+// SignRecover signs data that can be recovered and ends the operation.
+func (o *KeyOp) SignRecover(ctx context.Context, data []byte) ([]byte, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.begin(token.ToSignRecover); err != nil {
+		return nil, err
+	}
+	defer o.end()
+	return o.s.sign(ctx, keyOps[mechanism.FlagSignRecover].name, o.g, o.auth, mechanism.Resolve(o.m), data)
+}
+
+// VerifyRecover verifies a signature, returns the data in it, and ends the
+// operation.
+func (o *KeyOp) VerifyRecover(ctx context.Context, sig []byte) (data []byte, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.begin(token.ToVerifyRecover); err != nil {
+		return nil, err
+	}
+	defer o.end()
+	err = o.s.seat.Use(ctx, keyOps[mechanism.FlagVerifyRecover].name, o.g, o.auth,
 		func(context.Context, token.Backend, token.Ref) error {
 			return ckr.Newf(ckr.FunctionNotSupported, "", "cards do not verify")
 		},
 		func(k *soft.Material) (err error) {
-			data, err = soft.Recover(k, m, sig)
+			data, err = soft.Recover(k, o.m, sig)
 			return err
 		})
 	return data, err
