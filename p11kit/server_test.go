@@ -3,14 +3,19 @@ package p11kit
 import (
 	"bytes"
 	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"flag"
 	"io"
+	"math/big"
 	"net"
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -258,24 +263,68 @@ func isReset(err error) bool {
 	return ok && !os.IsTimeout(err)
 }
 
+var manyFor = flag.Duration("many", 2*time.Second, "how long TestManyClientsSign goes on")
+
+// 64 clients sign at once, each with a login of its own; no signature is lost
+// or bad.
 func TestManyClientsSign(t *testing.T) {
 	path := startServer(t)
+	first := connect(t, path)
+	pub := first.publicEC(first.open(roSession))
 	var wg sync.WaitGroup
+	var signatures atomic.Int64
+	end := time.Now().Add(*manyFor)
 	for range 64 {
 		wg.Go(func() {
 			p := connect(t, path)
 			s := p.open(roSession)
 			p.login(s)
 			key := p.find(s, object.AttrClass.Is(object.ClassPrivateKey), object.AttrLabel.Is("ec"))[0]
-			for range 20 {
-				if n := len(signEC(p, s, key)); n != 64 {
-					t.Errorf("a signature of %d bytes", n)
+			for i := 0; i < 5 || time.Now().Before(end); i++ {
+				sig := signEC(p, s, key)
+				if len(sig) != 64 || !ecdsa.Verify(pub, make([]byte, 32), new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])) {
+					t.Errorf("the signature %x is bad", sig)
 				}
+				signatures.Add(1)
 			}
 			p.c.Close()
 		})
 	}
 	wg.Wait()
+	t.Logf("%d signatures", signatures.Load())
+}
+
+// value reads one attribute.
+func (p *peer) value(s, o uint64, typ object.Type) []byte {
+	p.t.Helper()
+	r := p.ok(24, func(w *writer) {
+		w.ulong(s)
+		w.ulong(o)
+		w.u32(1)
+		w.u32(uint32(typ))
+		w.u32(200)
+	})
+	if n := r.u32(); n != 1 {
+		p.t.Fatalf("%d attributes", n)
+	}
+	r.u32()
+	if r.byte() == 0 {
+		p.t.Fatalf("attribute %#x has no value", uint32(typ))
+	}
+	r.u32()
+	return r.array()
+}
+
+// publicEC reads the public key "ec".
+func (p *peer) publicEC(s uint64) *ecdsa.PublicKey {
+	p.t.Helper()
+	pub := p.find(s, object.AttrClass.Is(object.ClassPublicKey), object.AttrLabel.Is("ec"))[0]
+	point := p.value(s, pub, object.AttrECPoint.Type)
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point[2:]) // in an OCTET STRING
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return key
 }
 
 // signEC signs a digest with SignInit and Sign.
@@ -363,7 +412,6 @@ func TestDerive(t *testing.T) {
 	s := p.open(roSession)
 	p.login(s)
 	key := p.find(s, object.AttrClass.Is(object.ClassPrivateKey), object.AttrLabel.Is("ec"))[0]
-	pub := p.find(s, object.AttrClass.Is(object.ClassPublicKey), object.AttrLabel.Is("ec"))[0]
 	theirs, err := ecdh.P256().GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -380,27 +428,7 @@ func TestDerive(t *testing.T) {
 			object.AttrSensitive.Is(false), object.AttrExtractable.Is(true),
 		})
 	}).ulong()
-	value := func(o uint64, typ object.Type) []byte {
-		t.Helper()
-		r := p.ok(24, func(w *writer) {
-			w.ulong(s)
-			w.ulong(o)
-			w.u32(1)
-			w.u32(uint32(typ))
-			w.u32(200)
-		})
-		if n := r.u32(); n != 1 {
-			t.Fatalf("%d attributes", n)
-		}
-		r.u32()
-		if r.byte() == 0 {
-			t.Fatalf("attribute %#x has no value", uint32(typ))
-		}
-		r.u32()
-		return r.array()
-	}
-	point := value(pub, object.AttrECPoint.Type)
-	ours, err := ecdh.P256().NewPublicKey(point[2:]) // an OCTET STRING
+	ours, err := p.publicEC(s).ECDH()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -408,7 +436,7 @@ func TestDerive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := value(secret, object.AttrValue.Type); !bytes.Equal(got, want) {
+	if got := p.value(s, secret, object.AttrValue.Type); !bytes.Equal(got, want) {
 		t.Errorf("derived %x, not %x", got, want)
 	}
 }

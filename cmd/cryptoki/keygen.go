@@ -41,9 +41,11 @@ func curve(name string) object.Attribute {
 	return object.AttrECParams.Is(c.Params())
 }
 
+var allUsages = []string{"sign", "decrypt", "derive", "unwrap"}
+
 // usages sets the attributes of both halves by the words of --usage.
 func usages(words []string) (public, private object.Template, err error) {
-	for _, w := range []string{"sign", "decrypt", "derive"} {
+	for _, w := range allUsages {
 		on := slices.Contains(words, w)
 		switch w {
 		case "sign":
@@ -52,11 +54,13 @@ func usages(words []string) (public, private object.Template, err error) {
 			public, private = append(public, object.AttrEncrypt.Is(on)), append(private, object.AttrDecrypt.Is(on))
 		case "derive":
 			private = append(private, object.AttrDerive.Is(on))
+		case "unwrap":
+			public, private = append(public, object.AttrWrap.Is(on)), append(private, object.AttrUnwrap.Is(on))
 		}
 	}
 	for _, w := range words {
-		if w != "sign" && w != "decrypt" && w != "derive" {
-			return nil, nil, usagef("a key has no usage %q: sign, decrypt, derive", w)
+		if !slices.Contains(allUsages, w) {
+			return nil, nil, usagef("a key has no usage %q: %s", w, strings.Join(allUsages, ", "))
 		}
 	}
 	return public, private, nil
