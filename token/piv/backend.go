@@ -137,13 +137,14 @@ func (b *backend) Confirm(ctx context.Context, ref token.Ref) (token.Record, err
 	case kindData:
 		there, err = b.present(ctx, c.tag)
 	case kindCertificate:
-		there, err = b.hasCertificate(ctx, s)
+		there, err = b.fetchCertificate(ctx, s)
 	case kindAttestation:
 		there, err = b.attestable(ctx, s)
+	case kindPublic:
+		there, err = b.hasPublic(ctx, s)
 	default:
-		if err = b.look(ctx, s); err == nil {
-			there = s.present && (kind == kindKey || !b.hasMetadata() || s.pub != nil)
-		}
+		err = b.look(ctx, s)
+		there = s.present
 	}
 	if err != nil {
 		return token.Record{}, err

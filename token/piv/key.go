@@ -208,6 +208,33 @@ func (a *app) hasCertificate(ctx context.Context, s *slot) (bool, error) {
 	return there, nil
 }
 
+// fetchCertificate is hasCertificate for somebody who will ask for its content
+// next. A damaged one is there all the same.
+func (a *app) fetchCertificate(ctx context.Context, s *slot) (bool, error) {
+	_, err := a.readCertificate(ctx, s)
+	if s.certErr != nil {
+		return true, nil
+	}
+	if ckr.Of(err) == ckr.ObjectHandleInvalid {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// hasPublic tells whether a public key is known, or at least a certificate
+// that should tell one.
+func (a *app) hasPublic(ctx context.Context, s *slot) (bool, error) {
+	if !a.hasMetadata() {
+		if there, err := a.fetchCertificate(ctx, s); err != nil || there {
+			return there, err
+		}
+	}
+	if err := a.look(ctx, s); err != nil {
+		return false, err
+	}
+	return s.present && s.pub != nil, nil
+}
+
 // readMetadata asks for a key's algorithm, policies, origin and public key.
 func (a *app) readMetadata(ctx context.Context, s *slot) error {
 	b, err := a.do(ctx, apdu.Command{INS: insMetadata, P2: s.ref, Le: whole})

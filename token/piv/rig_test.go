@@ -27,8 +27,9 @@ const (
 // rig is a card in a reader, its token, and what was said to it.
 type rig struct {
 	*testing.T
-	card  *virtual.Card
-	token *token.Token
+	card    *virtual.Card
+	readers *virtual.Provider
+	token   *token.Token
 
 	mu   sync.Mutex
 	said []string // commands, in hexadecimal
@@ -43,16 +44,26 @@ func newRig(t *testing.T, opts ...virtual.Option) *rig {
 		r.said = append(r.said, strings.ToUpper(hex.EncodeToString(command)))
 	}))
 	r.card = virtual.New(opts...)
-	list := slot.NewList(virtual.Single(r.card), []token.Driver{piv.Driver()})
-	t.Cleanup(func() { list.Close() })
-	slots, err := list.Slots(t.Context(), true)
-	if err != nil || len(slots) != 1 {
-		t.Fatalf("%d slots, %v", len(slots), err)
-	}
-	if r.token, err = slots[0].Token(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	r.connect()
 	return r
+}
+
+// connect opens the card as a program does that has just been started.
+func (r *rig) connect() {
+	r.Helper()
+	if r.readers != nil {
+		r.must(r.readers.Remove("Virtual 00"))
+	}
+	r.readers = virtual.Single(r.card)
+	list := slot.NewList(r.readers, []token.Driver{piv.Driver()})
+	r.Cleanup(func() { list.Close() })
+	slots, err := list.Slots(r.Context(), true)
+	if err != nil || len(slots) != 1 {
+		r.Fatalf("%d slots, %v", len(slots), err)
+	}
+	if r.token, err = slots[0].Token(r.Context()); err != nil {
+		r.Fatal(err)
+	}
 }
 
 // exchanges returns what was said since the last call.
