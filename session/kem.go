@@ -24,7 +24,7 @@ func (s *Session) Encapsulate(ctx context.Context, m mechanism.Mechanism, public
 // Decapsulate makes the secret key that a ciphertext tells the owner of the
 // private key (C_DecapsulateKey, PKCS #11 v3.2 §5.18). A ciphertext of ML-KEM
 // that was altered makes another key. Errors: ckr.WrappedKeyLenRange, and as of
-// Encapsulate.
+// Unwrap.
 func (s *Session) Decapsulate(ctx context.Context, m mechanism.Mechanism, private *object.Object, ciphertext []byte, template ...object.Attribute) (*object.Object, error) {
 	g, err := s.grantKey(ctx, token.ToDecapsulate, private, m)
 	if err != nil {
@@ -37,7 +37,7 @@ func (s *Session) Decapsulate(ctx context.Context, m mechanism.Mechanism, privat
 // clears it.
 func (s *Session) decapsulate(ctx context.Context, private *object.Object, ciphertext []byte) ([]byte, error) {
 	m := mechanism.MLKEM{}
-	g, err := s.grantKey(ctx, token.ToDecapsulate, private, m)
+	g, err := s.seat.Grant(ctx, "decapsulate", private, token.ToDecapsulate, m)
 	if err != nil {
 		return nil, err
 	}

@@ -44,17 +44,21 @@ var keyOps = map[mechanism.Flags]struct {
 }{
 	mechanism.FlagDerive:        {"derive key", nil},
 	mechanism.FlagEncapsulate:   {"encapsulate key", nil},
-	mechanism.FlagDecapsulate:   {"decapsulate key", nil},
+	mechanism.FlagDecapsulate:   {"decapsulate key", asUnwrapping},
 	mechanism.FlagSignRecover:   {"sign recover", nil},
 	mechanism.FlagVerifyRecover: {"verify recover", nil},
 	mechanism.FlagWrap: {"wrap key", map[ckr.Code]ckr.Code{
 		ckr.KeyHandleInvalid: ckr.WrappingKeyHandleInvalid, ckr.KeyTypeInconsistent: ckr.WrappingKeyTypeInconsistent,
 		ckr.KeySizeRange: ckr.WrappingKeySizeRange,
 	}},
-	mechanism.FlagUnwrap: {"unwrap key", map[ckr.Code]ckr.Code{
-		ckr.KeyHandleInvalid: ckr.UnwrappingKeyHandleInvalid, ckr.KeyTypeInconsistent: ckr.UnwrappingKeyTypeInconsistent,
-		ckr.KeySizeRange: ckr.UnwrappingKeySizeRange,
-	}},
+	mechanism.FlagUnwrap: {"unwrap key", asUnwrapping},
+}
+
+// asUnwrapping are the codes of a key that unwraps; the standard has them for
+// one that decapsulates, too.
+var asUnwrapping = map[ckr.Code]ckr.Code{
+	ckr.KeyHandleInvalid: ckr.UnwrappingKeyHandleInvalid, ckr.KeyTypeInconsistent: ckr.UnwrappingKeyTypeInconsistent,
+	ckr.KeySizeRange: ckr.UnwrappingKeySizeRange,
 }
 
 // grantKey is Grant with the codes of the use.
