@@ -1,0 +1,169 @@
+package session_test
+
+import (
+	"bytes"
+	"crypto"
+	"testing"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/token"
+)
+
+// TestKeysOfEveryKindTravel wraps and unwraps keys, which then do what they
+// did before.
+func TestKeysOfEveryKindTravel(t *testing.T) {
+	ctx := t.Context()
+	a := newAttacker(t)
+	s := a.s
+	ed, _ := object.CurveByName("Ed25519")
+	e448, _ := object.CurveByName("Ed448")
+	wrapper := a.wrapper()
+	for name, c := range map[string]struct {
+		gen  mechanism.Mechanism
+		what object.Attribute
+		kt   object.KeyType
+		sign mechanism.Mechanism
+	}{
+		"RSA":     {mechanism.RSAKeyPairGen{}, object.AttrModulusBits.Is(2048), object.KeyRSA, mechanism.RSAPSS{Hash: crypto.SHA256}},
+		"EC":      {mechanism.ECKeyPairGen{}, object.AttrECParams.Is(p256), object.KeyEC, mechanism.ECDSA{Hash: crypto.SHA256}},
+		"Ed25519": {mechanism.ECEdwardsKeyPairGen{}, object.AttrECParams.Is(ed.Params()), object.KeyECEdwards, mechanism.EdDSA{}},
+		"Ed448":   {mechanism.ECEdwardsKeyPairGen{}, object.AttrECParams.Is(e448.Params()), object.KeyECEdwards, mechanism.EdDSA{}},
+		"ML-DSA":  {mechanism.MLDSAKeyPairGen{}, object.AttrParameterSet.Is(object.ParameterSetMLDSA44), object.KeyMLDSA, mechanism.MLDSA{}},
+		"SLH-DSA": {mechanism.SLHDSAKeyPairGen{}, object.AttrParameterSet.Is(object.ParameterSetSLHDSASHA2_128F), object.KeySLHDSA, mechanism.SLHDSA{}},
+	} {
+		pub, priv, err := s.GenerateKeyPair(ctx, c.gen, object.Template{c.what}, object.Template{object.AttrExtractable.Is(true), object.AttrSensitive.Is(true), object.AttrSign.Is(true)})
+		noError(t, err)
+		for _, m := range []mechanism.Mechanism{mechanism.AESKeyWrapKWP{}, mechanism.AESGCM{IV: counted(12)}, mechanism.AESCCM{Nonce: counted(12)}} {
+			blob, err := s.Wrap(ctx, m, wrapper, priv)
+			noError(t, err)
+			again, err := s.Unwrap(ctx, m, wrapper, blob, object.AttrClass.Is(object.ClassPrivateKey), object.AttrKeyType.Is(c.kt), object.AttrSign.Is(true))
+			noError(t, err)
+			sig := must(s.Sign(ctx, c.sign, again, []byte("message")))(t)
+			if err := s.Verify(ctx, c.sign, pub, []byte("message"), sig); err != nil {
+				t.Errorf("%s by %v: %v", name, m.Type(), err)
+			}
+			if must(object.Get(ctx, again, object.AttrLocal))(t) || must(object.Get(ctx, again, object.AttrNeverExtractable))(t) {
+				t.Errorf("%s by %v: the key seems to be of the token's own making", name, m.Type())
+			}
+			_, err = s.Unwrap(ctx, m, wrapper, blob, object.AttrClass.Is(object.ClassPrivateKey), object.AttrKeyType.Is(object.KeyDSA))
+			isCode(t, err, ckr.WrappedKeyInvalid)
+		}
+	}
+}
+
+// TestWrappingWithAssociatedData binds a key to data.
+func TestWrappingWithAssociatedData(t *testing.T) {
+	ctx := t.Context()
+	a := newAttacker(t)
+	w, k := a.wrapper(), a.aes()
+	gcm := mechanism.AESGCM{IV: counted(12)}
+	blob := must(a.s.WrapAuthenticated(ctx, gcm, w, k, []byte("for you")))(t)
+	unwrap := func(data string) error {
+		_, err := a.s.UnwrapAuthenticated(ctx, gcm, w, blob, []byte(data), object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyAES))
+		return err
+	}
+	noError(t, unwrap("for you"))
+	isCode(t, unwrap("for me"), ckr.WrappedKeyInvalid)
+	_, err := a.s.WrapAuthenticated(ctx, mechanism.AESKeyWrap{}, w, k, []byte("x"))
+	isCode(t, err, ckr.MechanismInvalid)
+	_, err = a.s.WrapAuthenticated(ctx, mechanism.AESGCM{IV: counted(12), AAD: []byte("y")}, w, k, []byte("x"))
+	isCode(t, err, ckr.ArgumentsBad)
+}
+
+// TestPublicKeysWrap sends a key to the owner of an RSA key.
+func TestPublicKeysWrap(t *testing.T) {
+	ctx := t.Context()
+	a := newAttacker(t)
+	pub, priv, err := a.rsa(object.Template{object.AttrWrap.Is(true)}, object.Template{object.AttrUnwrap.Is(true)})
+	noError(t, err)
+	m := mechanism.RSAOAEP{Hash: crypto.SHA256}
+	key := a.aes(object.AttrEncrypt.Is(true))
+	blob := must(a.s.Wrap(ctx, m, pub, key))(t)
+	again := must(a.s.Unwrap(ctx, m, priv, blob, object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyAES), object.AttrDecrypt.Is(true)))(t)
+	sealed := must(a.s.Encrypt(ctx, mechanism.AESECB{}, key, counted(16)))(t)
+	if plain := must(a.s.Decrypt(ctx, mechanism.AESECB{}, again, sealed))(t); !bytes.Equal(plain, counted(16)) {
+		t.Errorf("%x", plain)
+	}
+}
+
+// TestKeysOfTheCardUnwrapButDoNotLeave unwraps by an RSA key on the card.
+func TestKeysOfTheCardUnwrapButDoNotLeave(t *testing.T) {
+	ctx := t.Context()
+	a := newAttacker(t)
+	onToken := object.Template{object.AttrToken.Is(true)}
+	pub, priv, err := a.rsa(onToken.With(object.AttrWrap.Is(true), object.AttrEncrypt.Is(true)), onToken.With(object.AttrUnwrap.Is(true)))
+	noError(t, err)
+	m := mechanism.RSAOAEP{Hash: crypto.SHA256}
+	blob := must(a.s.Encrypt(ctx, m, pub, counted(32)))(t)
+	key, err := a.s.Unwrap(ctx, m, priv, blob, object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyAES), object.AttrDecrypt.Is(true))
+	noError(t, err)
+	same := secretKey(t, a.s, object.KeyAES, counted(32))
+	sealed := must(a.s.Encrypt(ctx, mechanism.AESECB{}, same, counted(16)))(t)
+	if plain := must(a.s.Decrypt(ctx, mechanism.AESECB{}, key, sealed))(t); !bytes.Equal(plain, counted(16)) {
+		t.Errorf("%x", plain)
+	}
+	_, err = a.s.Unwrap(ctx, m, priv, counted(256), object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyAES))
+	isCode(t, err, ckr.WrappedKeyInvalid)
+	_, err = a.s.Wrap(ctx, mechanism.AESKeyWrapKWP{}, a.wrapper(), priv)
+	isCode(t, err, ckr.KeyUnextractable)
+}
+
+// TestConsentGoesWithOneUse unwraps by a key that asks for the PIN each time.
+func TestConsentGoesWithOneUse(t *testing.T) {
+	ctx := t.Context()
+	a := newAttacker(t)
+	pub, other := pair(t, a.s, token.PrivateSession, "other")
+	_ = other
+	_, priv := pair(t, a.s, token.PrivateToken, "k", object.AttrAlwaysAuthenticate.Is(true), object.AttrDerive.Is(true), object.AttrSign.Is(true))
+	point := must(object.Get(ctx, pub, object.AttrECPoint))(t)
+	m := mechanism.ECDH{Public: point}
+	_, err := a.s.Derive(ctx, m, priv)
+	isCode(t, err, ckr.UserNotLoggedIn)
+	op := must(a.s.NewKeyOp(ctx, token.ToDerive, m, priv))(t)
+	isCode(t, op.Login(ctx, pin(wrongPIN)), ckr.PINIncorrect)
+	noError(t, op.Login(ctx, pin(userPIN)))
+	must(op.Derive(ctx))(t)
+	_, err = op.Derive(ctx)
+	isCode(t, err, ckr.OperationNotInitialized)
+	again := must(a.s.NewKeyOp(ctx, token.ToDerive, m, priv))(t)
+	_, err = again.Derive(ctx)
+	isCode(t, err, ckr.UserNotLoggedIn)
+	_, err = a.s.NewKeyOp(ctx, token.ToSign, mechanism.ECDSA{}, priv)
+	isCode(t, err, ckr.ArgumentsBad)
+}
+
+// TestDerivedKeysKnowTheirParents derives by the rules of secrecy.
+func TestDerivedKeysKnowTheirParents(t *testing.T) {
+	ctx := t.Context()
+	a := newAttacker(t)
+	hash := mechanism.HashDerive{Hash: crypto.SHA256}
+	local := a.aes(object.AttrExtractable.Is(false))
+	for name, c := range map[string]struct {
+		base          *object.Object
+		m             mechanism.Mechanism
+		always, never bool
+		template      object.Template
+	}{
+		"of a key made here":    {local, hash, true, true, nil},
+		"of one that came":      {a.base(counted(32), true), hash, false, false, nil},
+		"of both":               {local, mechanism.ConcatenateBaseAndKey{Key: a.base(counted(32), true)}, false, false, nil},
+		"of two made here":      {local, mechanism.ConcatenateBaseAndKey{Key: a.aes(object.AttrExtractable.Is(false))}, true, true, nil},
+		"of one that may leave": {a.aes(), hash, true, false, object.Template{object.AttrExtractable.Is(true)}},
+	} {
+		o := must(a.s.Derive(ctx, c.m, c.base, c.template...))(t)
+		if got := must(object.Get(ctx, o, object.AttrAlwaysSensitive))(t); got != c.always {
+			t.Errorf("%s: always sensitive is %v", name, got)
+		}
+		if got := must(object.Get(ctx, o, object.AttrNeverExtractable))(t); got != c.never {
+			t.Errorf("%s: never extractable is %v", name, got)
+		}
+	}
+	m := mechanism.HKDF{Hash: crypto.SHA256, Expand: true, Info: []byte("i"), ToData: true}
+	open := a.base(counted(32), false)
+	d := must(a.s.Derive(ctx, m, open, object.AttrValueLen.Is(40), object.AttrLabel.Is("derived")))(t)
+	if d.Class() != object.ClassData || len(must(object.Get(ctx, d, object.AttrValue))(t)) != 40 {
+		t.Errorf("%v is no data of 40 bytes", d)
+	}
+}
