@@ -15,7 +15,9 @@
 //	}
 //
 // A Session may be used by any number of goroutines. Operations in several
-// parts are values (NewSign, NewVerify), so that a session has as many as it
-// likes, unlike in the C interface. What a session may do is decided in
+// parts are values (NewSign, NewEncrypt, NewEncryptMessages …), so that a
+// session has as many as it likes, unlike in the C interface. Functions of the
+// C interface that take a key once are methods of Session (Sign, Wrap,
+// Unwrap, Derive, Encapsulate …). What a session may do is decided in
 // package token, by one table.
 package session

@@ -20,7 +20,13 @@
 //
 // Private operations are those of the standard library and run in constant
 // time, but for PSS signatures with an empty salt or two different hash
-// functions, which the library does not offer: they run on math/big behind
-// blinding. Raw RSA with private keys is not offered at all, since it turns
-// decryption into signing and back.
+// functions, and for raw RSA, which the library does not offer: they run on
+// math/big behind blinding. Raw RSA with private keys turns decryption into
+// signing and back; it is among what [Mechanisms] has only for who asks for what
+// is old, as DES, MD5 and short RSA keys are. What Go does not have comes from
+// circl: ML-KEM-512, ML-DSA, SLH-DSA, Ed448 and X448.
+//
+// Mechanisms are rows of one table, which says what is done with public,
+// private and secret keys; a mechanism's own file does it. Ciphers that take
+// data in parts are a [Stream].
 package soft
