@@ -26,6 +26,7 @@ type app struct {
 
 	yubico  bool
 	version [3]byte // of a YubiKey
+	silent  bool    // it knows no metadata, whatever its version
 	serial  string
 	policy  byte // PIN usage policy of the discovery object
 	pinRef  byte // the PIN that logs the user in

@@ -165,8 +165,9 @@ func (s *slot) private() bool {
 	return s.pin != 0 && s.pin != pinNever
 }
 
-// hasMetadata tells whether the card tells of its keys.
-func (a *app) hasMetadata() bool { return a.atLeast(5, 3) }
+// hasMetadata tells whether the card tells of its keys. Some that call
+// themselves YubiKeys of that version do not.
+func (a *app) hasMetadata() bool { return a.atLeast(5, 3) && !a.silent }
 
 // look finds out whether there is a key in a slot: from the metadata, from the
 // certificate that it would have, or from an attestation.
@@ -175,7 +176,9 @@ func (a *app) look(ctx context.Context, s *slot) error {
 		return nil
 	}
 	if a.hasMetadata() {
-		return a.readMetadata(ctx, s)
+		if err := a.readMetadata(ctx, s); err != nil || !a.silent {
+			return err
+		}
 	}
 	there, err := a.hasCertificate(ctx, s)
 	if err != nil {
@@ -240,6 +243,10 @@ func (a *app) readMetadata(ctx context.Context, s *slot) error {
 	b, err := a.do(ctx, apdu.Command{INS: insMetadata, P2: s.ref, Le: whole})
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if errors.Is(err, apdu.SWINSNotSupported) {
+		a.silent = true
+		return nil
+	}
 	if refused(err) {
 		s.empty()
 		return nil
