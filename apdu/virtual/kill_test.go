@@ -18,7 +18,9 @@ import (
 func victim() string { return os.Getenv("VIRTUAL_VICTIM") }
 
 // die works on a card until it is killed, and says after each answer what
-// the card must remember: the tries left, the counter, the last file.
+// the card must remember: the tries left, the counter, the last file. It goes
+// on when it is told that this was heard, so that it is never further than one
+// step beyond what it has said.
 func die(path string) {
 	card, err := virtual.Open(path)
 	if err != nil {
@@ -39,15 +41,19 @@ func die(path string) {
 		}
 		return hex.EncodeToString(answer)
 	}
+	say := func(words ...any) {
+		fmt.Println(words...)
+		os.Stdin.Read(make([]byte, 1))
+	}
 	for n := 0; ; n++ {
 		send("00A4000C023F00")
 		created := send(fmt.Sprintf("00E000000D620B800200208201018302%04X", 0x4000+n))
 		written := send(fmt.Sprintf("00D6000002%04X", n))
-		fmt.Println("file", n, created, written)
-		fmt.Println("wrong", send("00200002083939393939393939"))
+		say("file", n, created, written)
+		say("wrong", send("00200002083939393939393939"))
 		if n%5 == 4 {
-			fmt.Println("right", send("0020000208"+"31313131FFFFFFFF"))
-			fmt.Println("change", send("0024000210"+"31313131FFFFFFFF"+"31313131FFFFFFFF"))
+			say("right", send("0020000208"+"31313131FFFFFFFF"))
+			say("change", send("0024000210"+"31313131FFFFFFFF"+"31313131FFFFFFFF"))
 		}
 	}
 }
@@ -87,6 +93,10 @@ func killAfter(t *testing.T, path string, lines int) (files, tries int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	heard, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -97,6 +107,7 @@ func killAfter(t *testing.T, path string, lines int) (files, tries int) {
 		if !scan.Scan() {
 			t.Fatal("the process ended by itself")
 		}
+		heard.Write([]byte{1})
 		words := strings.Fields(scan.Text())
 		switch words[0] {
 		case "file":
