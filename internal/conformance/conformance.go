@@ -21,6 +21,11 @@ type Fixture struct {
 	Another func(t *testing.T) *token.Token
 	// SOPIN may be empty, if nobody knows it. OtherPIN is good to be set.
 	SOPIN, UserPIN, OtherPIN string
+	// OwnNames says that labels and identifiers of keys and certificates are
+	// the token's own, so that templates leave them out.
+	OwnNames bool
+	// Ask gives the card's write secret; nil if it has none.
+	Ask token.PINFunc
 	// Everything says that the token does all that there are suites for.
 	Everything bool
 }
@@ -95,7 +100,7 @@ func (r *rig) offered(what string, err error) bool {
 	}
 	switch ckr.Of(err) {
 	case ckr.FunctionNotSupported, ckr.MechanismInvalid, ckr.KeySizeRange, ckr.CurveNotSupported,
-		ckr.TemplateInconsistent, ckr.TokenWriteProtected, ckr.UserTypeInvalid:
+		ckr.TemplateInconsistent, ckr.TokenWriteProtected, ckr.UserTypeInvalid, ckr.ActionProhibited:
 		r.Logf("not offered: %s: %v", what, err)
 		return false
 	}
@@ -128,7 +133,7 @@ func (r *rig) open(rw bool) *session.Session {
 
 func (r *rig) openOn(t *token.Token, rw bool) *session.Session {
 	r.Helper()
-	var opts []session.Option
+	opts := []session.Option{session.WithPINFunc(r.Ask)}
 	if rw {
 		opts = append(opts, session.ReadWrite())
 	}
@@ -171,6 +176,15 @@ func (r *rig) seen(s *session.Session, want int, match ...object.Attribute) {
 	if n := len(r.find(s, match...)); n != want {
 		r.Errorf("%d objects are found, want %d: %v", n, want, match)
 	}
+}
+
+// named is the label and the identifier of a key or certificate, where the
+// token takes them.
+func (r *rig) named(label string, id []byte) object.Template {
+	if r.OwnNames {
+		return nil
+	}
+	return object.Template{labelled(label), object.AttrID.Is(id)}
 }
 
 func labelled(label string) object.Attribute { return object.AttrLabel.Is(label) }

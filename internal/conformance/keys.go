@@ -45,7 +45,7 @@ var curves = []curve{
 // generate makes a key pair on the token.
 func (r *rig) generate(s *session.Session, m mechanism.Mechanism, label string, what object.Attribute) (pub, priv *object.Object, ok bool) {
 	r.Helper()
-	common := object.Template{object.AttrToken.Is(true), labelled(label), object.AttrID.Is([]byte(label))}
+	common := object.Template{object.AttrToken.Is(true)}.With(r.named(label, []byte(label))...)
 	pub, priv, err := s.GenerateKeyPair(r.Context(), m, common.With(what), common)
 	return pub, priv, r.offered("key pair "+label, err)
 }
@@ -221,10 +221,9 @@ func importedKeys(r *rig) {
 	r.must(err)
 	d, err := ec.Bytes()
 	r.must(err)
-	priv, err := s.Create(ctx,
+	priv, err := s.Create(ctx, r.named("imported", []byte{9}).With(
 		object.AttrClass.Is(object.ClassPrivateKey), object.AttrKeyType.Is(object.KeyEC), object.AttrToken.Is(true),
-		labelled("imported"), object.AttrID.Is([]byte{9}), object.AttrECParams.Is(curves[0].params),
-		object.Attr[[]byte]{Type: object.AttrValue.Type}.Is(d))
+		object.AttrECParams.Is(curves[0].params), object.Attr[[]byte]{Type: object.AttrValue.Type}.Is(d))...)
 	if !r.offered("imported EC keys", err) {
 		return
 	}

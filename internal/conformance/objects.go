@@ -112,10 +112,10 @@ func certificates(r *rig) {
 	r.must(cert.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature))
 	id, err := object.Get(ctx, priv, object.AttrID)
 	r.must(err)
-	_, err = s.Create(ctx,
+	_, err = s.Create(ctx, r.named("certificate", id).With(
 		object.AttrClass.Is(object.ClassCertificate), object.AttrCertificateType.Is(object.CertificateX509),
-		object.AttrToken.Is(true), labelled("certificate"), object.AttrID.Is(id),
-		object.AttrSubject.Is(cert.RawSubject), object.AttrValue.Is(der))
+		object.AttrToken.Is(true), object.AttrID.Is(id),
+		object.AttrSubject.Is(cert.RawSubject), object.AttrValue.Is(der))...)
 	if !r.offered("certificates", err) {
 		return
 	}
@@ -125,7 +125,7 @@ func certificates(r *rig) {
 	}
 	// Before login it is seen, too.
 	r.must(s.Logout(ctx))
-	r.seen(s, 1, object.AttrClass.Is(object.ClassCertificate))
+	r.seen(s, 1, object.AttrClass.Is(object.ClassCertificate), object.AttrID.Is(id))
 }
 
 // applications: logins and session objects are each application's own, objects

@@ -18,6 +18,8 @@ func TestPIV(t *testing.T) {
 	}
 }
 
+const managementKey = "010203040506070801020304050607080102030405060708"
+
 func pivFixture(t *testing.T, p virtual.PIVPersona) Fixture {
 	t.Helper()
 	m, err := cryptoki.Open(t.Context(), cryptoki.WithProvider(virtual.Single(virtual.New(virtual.WithPIV(p)))))
@@ -35,7 +37,8 @@ func pivFixture(t *testing.T, p virtual.PIVPersona) Fixture {
 			t.Cleanup(func() { other.Close() })
 			return TokenIn(t, other, "Virtual 00")
 		},
-		SOPIN:   "010203040506070801020304050607080102030405060708",
+		SOPIN:   managementKey,
 		UserPIN: virtual.DefaultPIVPIN, OtherPIN: "654321",
+		OwnNames: true, Ask: token.StaticPIN([]byte(managementKey)),
 	}
 }
