@@ -7,17 +7,17 @@ import (
 )
 
 func certificateDefaults(t Template) Template {
-	t = t.Default(AttrCertificateCategory.Is(CertificateCategoryUnspecified),
+	t = t.fill(AttrCertificateCategory.Is(CertificateCategoryUnspecified),
 		AttrStartDate.Is(Date{}), AttrEndDate.Is(Date{}), AttrTrusted.Is(false))
 	switch kind, _ := In(t, AttrCertificateType); kind {
 	case CertificateX509:
-		return t.Default(AttrID.Is(nil), AttrValue.Is(nil), AttrURL.Is(""),
+		return t.fill(AttrID.Is(nil), AttrValue.Is(nil), AttrURL.Is(""),
 			AttrHashOfSubjectPublicKey.Is(nil), AttrHashOfIssuerPublicKey.Is(nil),
 			AttrJavaMIDPSecurityDomain.Is(SecurityDomainUnspecified))
 	case CertificateX509AttrCert:
-		return t.Default(AttrACIssuer.Is(nil), AttrSerialNumber.Is(nil), AttrAttrTypes.Is(nil))
+		return t.fill(AttrACIssuer.Is(nil), AttrSerialNumber.Is(nil), AttrAttrTypes.Is(nil))
 	case CertificateWTLS:
-		return t.Default(AttrIssuer.Is(nil), AttrValue.Is(nil), AttrURL.Is(""),
+		return t.fill(AttrIssuer.Is(nil), AttrValue.Is(nil), AttrURL.Is(""),
 			AttrHashOfSubjectPublicKey.Is(nil), AttrHashOfIssuerPublicKey.Is(nil))
 	}
 	return t

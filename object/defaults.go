@@ -15,12 +15,12 @@ const defaultExponent = 65537
 func (o Origin) defaults(t Template) Template {
 	class, _ := In(t, AttrClass)
 	secret := class == ClassPrivateKey || class == ClassSecretKey || class == ClassOTPKey
-	t = t.Default(
+	t = t.fill(
 		AttrToken.Is(false), AttrPrivate.Is(secret), AttrLabel.Is(""),
 		AttrModifiable.Is(true), AttrCopyable.Is(true), AttrDestroyable.Is(true))
 	switch class {
 	case ClassData:
-		return t.Default(AttrApplication.Is(""), AttrObjectID.Is(nil), AttrValue.Is(nil))
+		return t.fill(AttrApplication.Is(""), AttrObjectID.Is(nil), AttrValue.Is(nil))
 	case ClassCertificate:
 		return certificateDefaults(t)
 	case ClassTrust:
@@ -36,19 +36,19 @@ func (o Origin) defaults(t Template) Template {
 func (o Origin) keyDefaults(class Class, t Template) Template {
 	key, _ := In(t, AttrKeyType)
 	t = uses(class, key, t)
-	t = t.Default(AttrID.Is(nil), AttrStartDate.Is(Date{}), AttrEndDate.Is(Date{}))
+	t = t.fill(AttrID.Is(nil), AttrStartDate.Is(Date{}), AttrEndDate.Is(Date{}))
 	t = t.With(AttrLocal.Is(o.generated()), AttrKeyGenMechanism.Is(mechanism.Unavailable))
 	if class == ClassPublicKey {
 		if o == GeneratedPublic && key == KeyRSA {
-			t = t.Default(AttrPublicExponent.Is(big.NewInt(defaultExponent)))
+			t = t.fill(AttrPublicExponent.Is(big.NewInt(defaultExponent)))
 		}
-		return t.Default(AttrSubject.Is(nil), AttrTrusted.Is(false))
+		return t.fill(AttrSubject.Is(nil), AttrTrusted.Is(false))
 	}
-	t = t.Default(AttrSensitive.Is(true), AttrExtractable.Is(o == Unwrapped), AttrWrapWithTrusted.Is(false))
+	t = t.fill(AttrSensitive.Is(true), AttrExtractable.Is(o == Unwrapped), AttrWrapWithTrusted.Is(false))
 	if class == ClassPrivateKey {
-		t = t.Default(AttrSubject.Is(nil), AttrAlwaysAuthenticate.Is(false))
+		t = t.fill(AttrSubject.Is(nil), AttrAlwaysAuthenticate.Is(false))
 	} else {
-		t = t.Default(AttrTrusted.Is(false))
+		t = t.fill(AttrTrusted.Is(false))
 	}
 	return t.With(
 		AttrAlwaysSensitive.Is(o.generated() && Is(t, AttrSensitive)),
@@ -106,7 +106,7 @@ func uses(class Class, key KeyType, t Template) Template {
 		}
 	}
 	for _, a := range flags {
-		t = t.Default(a.Is(false))
+		t = t.fill(a.Is(false))
 	}
 	return t
 }

@@ -62,6 +62,16 @@ func (t Template) Default(attributes ...Attribute) Template {
 	return out
 }
 
+// fill is Default for a template that nobody else has: it may grow in place.
+func (t Template) fill(attributes ...Attribute) Template {
+	for _, a := range attributes {
+		if !t.Has(a.Type) {
+			t = append(t, a)
+		}
+	}
+	return t
+}
+
 // Without returns a copy that lacks the given types.
 func (t Template) Without(types ...Type) Template {
 	return slices.DeleteFunc(slices.Clone(t), func(a Attribute) bool { return slices.Contains(types, a.Type) })
@@ -76,7 +86,7 @@ func (t Template) Clone() Template {
 	for i := range t {
 		size += len(t[i].value)
 	}
-	out, values := make(Template, len(t)), make([]byte, 0, size)
+	out, values := make(Template, len(t), len(t)+1), make([]byte, 0, size) // with room for CKA_UNIQUE_ID
 	for i, a := range t {
 		if a.value != nil {
 			start := len(values)

@@ -10,9 +10,9 @@ var purposes = []Attr[Trust]{
 
 func trustDefaults(t Template) Template {
 	for _, a := range purposes {
-		t = t.Default(a.Is(TrustUnknown))
+		t = t.fill(a.Is(TrustUnknown))
 	}
-	return t.Default(AttrHashOfCertificate.Is(nil))
+	return t.fill(AttrHashOfCertificate.Is(nil))
 }
 
 // missingTrustHash asks for the hash that binds trust to one certificate; an

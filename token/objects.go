@@ -260,9 +260,7 @@ func (s *Seat) make(ctx context.Context, op string, all object.Template) (*objec
 }
 
 func kindOfTemplate(all object.Template) Kind {
-	onToken, _ := object.In(all, object.AttrToken)
-	private, _ := object.In(all, object.AttrPrivate)
-	return kindOf(onToken, private)
+	return kindOf(object.Is(all, object.AttrToken), object.Is(all, object.AttrPrivate))
 }
 
 // mayMake asks the access table before anything is sent or computed.
@@ -334,7 +332,9 @@ func (s *Seat) add(op string, all object.Template) (*object.Object, error) {
 			return nil, Wrap(op, err)
 		}
 	}
-	all = all.Default(soft.Computed(key)...)
+	if more := soft.Computed(key); len(more) > 0 {
+		all = all.Default(more...)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	k := kindOfTemplate(all)
@@ -350,7 +350,10 @@ func (s *Seat) add(op string, all object.Template) (*object.Object, error) {
 		e.can = soft.Mechanisms(all, t.legacy)
 	}
 	h := t.next()
-	e.own(all.With(object.AttrUniqueID.Is(uniqueID(h))))
+	if all.Has(object.AttrUniqueID.Type) {
+		all = all.Without(object.AttrUniqueID.Type)
+	}
+	e.own(append(all, object.AttrUniqueID.Is(uniqueID(h))))
 	e.obj = object.New(t, h, class)
 	t.entries[h] = e
 	t.index.add(e)
