@@ -15,15 +15,20 @@ import (
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
+
+	"github.com/go-cryptoki/cryptoki/ckr"
 )
 
-// Run runs every suite that the key has an interface for.
-func Run(t *testing.T, key crypto.Signer) {
+// Run runs every suite that the key has an interface for. What is named in
+// refused, as "Ed25519ph" or "pure, 0 bytes", the key must refuse.
+func Run(t *testing.T, key crypto.Signer, refused ...string) {
 	t.Helper()
-	if _, exchangeOnly := key.Public().(*ecdh.PublicKey); !exchangeOnly {
-		t.Run("Signer", func(t *testing.T) { TestSigner(t, key) })
+	_, exchangeOnly := key.Public().(*ecdh.PublicKey)
+	if _, decapsulateOnly := key.(crypto.Decapsulator); !exchangeOnly && !decapsulateOnly {
+		t.Run("Signer", func(t *testing.T) { TestSigner(t, key, refused...) })
 	}
 	if k, ok := key.(crypto.Decrypter); ok {
 		t.Run("Decrypter", func(t *testing.T) { TestDecrypter(t, k) })
@@ -99,7 +104,7 @@ func verify(pub crypto.PublicKey, digest, sig []byte, opts crypto.SignerOpts) er
 
 // TestSigner holds a key to crypto.Signer, and to crypto.MessageSigner if it
 // is one.
-func TestSigner(t *testing.T, key crypto.Signer) {
+func TestSigner(t *testing.T, key crypto.Signer, refused ...string) {
 	pub := key.Public()
 	if e, ok := pub.(interface{ Equal(crypto.PublicKey) bool }); !ok || !e.Equal(key.Public()) {
 		t.Error("Public is not the same key each time")
@@ -110,6 +115,12 @@ func TestSigner(t *testing.T, key crypto.Signer) {
 			digest := digestOf(msg, w.opts)
 			given := bytes.Clone(digest)
 			sig, err := key.Sign(rand.Reader, digest, w.opts)
+			if slices.Contains(refused, w.name) || slices.Contains(refused, fmt.Sprintf("%s, %d bytes", w.name, size)) {
+				if err == nil || ckr.Of(err) == ckr.GeneralError {
+					t.Errorf("%s, %d bytes: %v, not refused", w.name, size, err)
+				}
+				continue
+			}
 			if err != nil {
 				t.Errorf("%s, %d bytes: %v", w.name, size, err)
 				break
