@@ -62,15 +62,9 @@ func (s *Seat) Grant(ctx context.Context, op string, o *object.Object, p Purpose
 	if err := mechanism.Check(m); err != nil {
 		return Grant{}, Wrap(op, err)
 	}
-	e, err := s.object(op, o, Use)
-	if err != nil {
-		return Grant{}, err
-	}
-	if !isKey(o.Class()) {
-		return Grant{}, ckr.Newf(ckr.KeyHandleInvalid, op, "%v is no key", o)
-	}
-	if !e.onToken() {
-		return s.grantSession(op, e, p, m.Type())
+	e, g, err := s.grantSession(op, o, p, m.Type())
+	if err != nil || !e.onToken() {
+		return g, err
 	}
 	all, err := s.keyAttributes(ctx, op, e)
 	if err != nil {
@@ -89,17 +83,30 @@ func (s *Seat) Grant(ctx context.Context, op string, o *object.Object, p Purpose
 }
 
 // grantSession is Grant for the key of a session, of which everything is at
-// hand.
-func (s *Seat) grantSession(op string, e *entry, p Purpose, m mechanism.Type) (Grant, error) {
+// hand; of a key on the card it checks the handle.
+func (s *Seat) grantSession(op string, o *object.Object, p Purpose, m mechanism.Type) (*entry, Grant, error) {
+	if err := s.enter(op); err != nil {
+		return nil, Grant{}, err
+	}
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()
-	if e.dead {
-		return Grant{}, ckr.New(ckr.KeyHandleInvalid, op, nil)
+	e, err := s.t.find(o, ckr.KeyHandleInvalid)
+	if err != nil {
+		return nil, Grant{}, Wrap(op, err)
+	}
+	if code := s.allow(e.kind(), Use); code != ckr.OK {
+		return nil, Grant{}, ckr.Newf(code, op, "%s", e.kind())
+	}
+	if !isKey(o.Class()) {
+		return nil, Grant{}, ckr.Newf(ckr.KeyHandleInvalid, op, "%v is no key", o)
+	}
+	if e.onToken() {
+		return e, Grant{}, nil
 	}
 	if err := s.fits(e, e.can, e.all, p, m); err != nil {
-		return Grant{}, Wrap(op, err)
+		return nil, Grant{}, Wrap(op, err)
 	}
-	return Grant{seat: s, entry: e, epoch: s.t.epoch, consent: object.Is(e.all, object.AttrAlwaysAuthenticate)}, nil
+	return e, Grant{seat: s, entry: e, epoch: s.t.epoch, consent: object.Is(e.all, object.AttrAlwaysAuthenticate)}, nil
 }
 
 // keyAttributes returns what tells a key's mechanisms: of a public key that is
@@ -209,6 +216,9 @@ func (s *Seat) Use(ctx context.Context, op string, g Grant, a Auth,
 	if err := s.enter(op); err != nil {
 		return err
 	}
+	if !g.entry.onToken() && !g.consent {
+		return g.useKey(op, softly)
+	}
 	if err := g.good(); err != nil {
 		return Wrap(op, err)
 	}
@@ -276,12 +286,17 @@ func (s *Seat) useSoftly(ctx context.Context, op string, g Grant, a Auth, f func
 		}
 		return Wrap(op, f(key))
 	}
-	e.using.RLock()
-	defer e.using.RUnlock()
+	return g.useKey(op, f)
+}
+
+// useKey runs f with the key of a session, which is not cleared meanwhile.
+func (g Grant) useKey(op string, f func(*soft.Material) error) error {
+	g.entry.using.RLock()
+	defer g.entry.using.RUnlock()
 	if err := g.good(); err != nil {
 		return Wrap(op, err)
 	}
-	return Wrap(op, f(e.key))
+	return Wrap(op, f(g.entry.key))
 }
 
 // publicKey returns the material of a public key on the card, read once.
