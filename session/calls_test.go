@@ -28,9 +28,10 @@ func calls(ctx context.Context, s *session.Session, o, pub, priv *object.Object)
 		"Decapsulate": func() error {
 			return second(s.Decapsulate(ctx, mechanism.MLKEM{}, priv, data))
 		},
-		"Derive":  func() error { return second(s.Derive(ctx, mechanism.ECDH{Public: data}, priv)) },
-		"Destroy": func() error { return s.Destroy(ctx, o) },
-		"Digest":  func() error { return second(s.Digest(ctx, mechanism.Digest{Hash: 5}, data)) },
+		"Derive":     func() error { return second(s.Derive(ctx, mechanism.ECDH{Public: data}, priv)) },
+		"DeriveKeys": func() error { return second(s.DeriveKeys(ctx, mechanism.ECDH{Public: data}, priv)) },
+		"Destroy":    func() error { return s.Destroy(ctx, o) },
+		"Digest":     func() error { return second(s.Digest(ctx, mechanism.Digest{Hash: 5}, data)) },
 		"Encapsulate": func() error {
 			_, _, err := s.Encapsulate(ctx, mechanism.MLKEM{}, pub)
 			return err

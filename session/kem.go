@@ -43,13 +43,3 @@ func (s *Session) decapsulate(ctx context.Context, private *object.Object, ciphe
 	}
 	return s.seat.Shared(ctx, g, token.Auth{}, m, ciphertext)
 }
-
-// Derive makes a secret key from a base key (C_DeriveKey, PKCS #11 v3.2
-// §5.18.5); see token.Seat.DeriveKey.
-func (s *Session) Derive(ctx context.Context, m mechanism.Mechanism, base *object.Object, template ...object.Attribute) (*object.Object, error) {
-	g, err := s.grantKey(ctx, token.ToDerive, base, m)
-	if err != nil {
-		return nil, err
-	}
-	return s.seat.DeriveKey(ctx, g, token.Auth{}, m, template)
-}

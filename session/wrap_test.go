@@ -167,3 +167,26 @@ func TestDerivedKeysKnowTheirParents(t *testing.T) {
 		t.Errorf("%v is no data of 40 bytes", d)
 	}
 }
+
+// TestOneDerivationMakesSeveralKeys cuts what SP 800-108 gives into keys.
+func TestOneDerivationMakesSeveralKeys(t *testing.T) {
+	ctx := t.Context()
+	a := newAttacker(t)
+	base := a.base(counted(32), false)
+	m := mechanism.KBKDF{PRF: mechanism.HMAC{Hash: crypto.SHA256}, Fields: []mechanism.Field{{Kind: mechanism.IterationField, Width: 32}, {Kind: mechanism.LengthField, Width: 32}}}
+	whole := must(object.Get(ctx, must(a.s.Derive(ctx, m, base, readable(48)...))(t), object.AttrValue))(t)
+	keys := must(a.s.DeriveKeys(ctx, m, base, readable(16).With(object.AttrKeyType.Is(object.KeyAES)), readable(32)))(t)
+	var got []byte
+	for _, k := range keys {
+		got = append(got, must(object.Get(ctx, k, object.AttrValue))(t)...)
+	}
+	if !bytes.Equal(got, whole) {
+		t.Errorf("%x, want %x", got, whole)
+	}
+	before := len(find(t, a.s))
+	_, err := a.s.DeriveKeys(ctx, m, base, readable(32), readable(5).With(object.AttrKeyType.Is(object.KeyAES)))
+	hasCode(t, err, "CKR_KEY_SIZE_RANGE|CKR_ATTRIBUTE_VALUE_INVALID")
+	if after := len(find(t, a.s)); after != before {
+		t.Errorf("%d objects, there were %d", after, before)
+	}
+}

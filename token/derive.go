@@ -54,6 +54,58 @@ func (s *Seat) DeriveKey(ctx context.Context, g Grant, a Auth, m mechanism.Mecha
 	return s.makeSecret(ctx, op, t, secret, from...)
 }
 
+// DeriveKeys makes several secret keys of one derivation, of which each takes
+// its part in order (CK_SP800_108_KDF_PARAMS with additional keys, PKCS #11
+// v3.2 §6). Each template says how long its key is. All keys are made, or
+// none. Errors: those of DeriveKey, ckr.MechanismInvalid for mechanisms other
+// than mechanism.KBKDF, ckr.TemplateIncomplete without CKA_VALUE_LEN.
+func (s *Seat) DeriveKeys(ctx context.Context, g Grant, a Auth, m mechanism.Mechanism, templates ...object.Template) (keys []*object.Object, err error) {
+	const op = "derive keys"
+	m = mechanism.Resolve(m)
+	if _, ok := m.(mechanism.KBKDF); !ok || len(templates) == 0 {
+		return nil, ckr.Newf(ckr.MechanismInvalid, op, "only SP 800-108 makes several keys")
+	}
+	from, others, err := s.bases(op, g, m)
+	if err != nil {
+		return nil, err
+	}
+	defer clearAll(others)
+	total, lengths, completed := 0, make([]int, len(templates)), make([]object.Template, len(templates))
+	for i, t := range templates {
+		completed[i], err = s.keyToBe(op, t, func(t object.Template) (object.Template, error) { return object.CheckDerive(from, t, m) })
+		if err != nil {
+			return nil, err
+		}
+		if lengths[i], _ = length(completed[i]); lengths[i] == 0 {
+			return nil, ckr.New(ckr.TemplateIncomplete, op, nil)
+		}
+		total += lengths[i]
+	}
+	var secret []byte
+	defer func() { clear(secret) }()
+	err = s.Use(ctx, op, g, a,
+		func(context.Context, Backend, Ref) error { return ckr.New(ckr.FunctionNotSupported, "", nil) },
+		func(key *soft.Material) (err error) {
+			secret, err = soft.DeriveLength(key, m, total, others...)
+			return err
+		})
+	if err != nil {
+		return nil, err
+	}
+	rest := secret
+	for i, t := range completed {
+		key, err := s.makeSecret(ctx, op, t, rest[:lengths[i]], from...)
+		if err != nil {
+			for _, made := range keys {
+				s.Destroy(context.WithoutCancel(ctx), made)
+			}
+			return nil, err
+		}
+		keys, rest = append(keys, key), rest[lengths[i]:]
+	}
+	return keys, nil
+}
+
 // isData reports whether what is derived is no key.
 func isData(m mechanism.Mechanism) bool {
 	hkdf, ok := m.(mechanism.HKDF)
