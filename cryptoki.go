@@ -56,8 +56,9 @@ func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l }
 // It is for old data and old peers. What a card does is the card's own.
 func WithLegacy() Option { return func(c *config) { c.legacy = true } }
 
-// Drivers returns the drivers for all card families that the library knows.
-func Drivers() []token.Driver { return []token.Driver{pkcs15.Driver(), piv.Driver()} }
+// Drivers returns the drivers for all card families that the library knows. A
+// card that holds applications of several of them has a slot for each.
+func Drivers() []token.Driver { return []token.Driver{piv.Driver(), pkcs15.Driver()} }
 
 // Open begins a PKCS #11 application (C_Initialize, PKCS #11 v3.2 §5.4.1). No
 // reader is reached yet. Errors: ckr.GeneralError if no provider is given and

@@ -75,15 +75,14 @@ func (h *Hub) note(e apdu.Event) []ID {
 	if r == nil || e.Count < r.count {
 		return ids
 	}
-	before := len(r.cards)
-	driver := r.driver
+	before := r.found
 	if e.Gone {
 		h.drop(r)
 	} else {
 		r.see(e)
 	}
-	for i := 1; i < before && len(r.cards) == 0; i++ {
-		ids = append(ids, h.id(place{e.Reader, driver, i}))
+	for i := 1; i < len(before) && len(r.cards) == 0; i++ {
+		ids = append(ids, h.id(place{e.Reader, before[i].driver, before[i].index}))
 	}
 	return ids
 }

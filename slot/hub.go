@@ -39,7 +39,7 @@ type reader struct {
 	count   uint64
 	probe   *probe // under way, or nil
 	conn    *apdu.Conn
-	driver  string
+	found   []recognised // whence the cards are
 	cards   []*token.Card
 	err     error // why the card has no token
 }
@@ -94,7 +94,7 @@ func (r *reader) eject() {
 	if r.conn != nil {
 		go r.conn.Close() // it may wait for an exchange that hangs
 	}
-	r.conn, r.cards, r.err, r.driver, r.probe = nil, nil, nil, "", nil
+	r.conn, r.cards, r.err, r.found, r.probe = nil, nil, nil, nil, nil
 	r.present = false
 }
 

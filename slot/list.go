@@ -28,8 +28,8 @@ type List struct {
 }
 
 // NewList returns the view of a new application of p. The drivers are asked in
-// their order about each card that comes; those of the first List of a
-// Provider that meets a card decide.
+// their order about each card that comes, and each may find tokens on it;
+// those of the first List of a Provider that meets a card decide.
 func NewList(p apdu.Provider, drivers []token.Driver, opts ...apdu.Option) *List {
 	l := &List{hub: hubOf(p), drivers: drivers, opts: opts, tokens: make(map[*token.Card]*token.Token)}
 	l.open, l.end = context.WithCancel(context.Background())
@@ -95,7 +95,7 @@ func (l *List) slots(ctx context.Context, cares func(reader string) bool) ([]*Sl
 // slotsOf lists the slots of one reader: one for each token, or one that is
 // empty. The caller holds the hub's lock.
 func (l *List) slotsOf(r *reader) []*Slot {
-	info := Info{Reader: r.name, Driver: r.driver, Flags: FlagRemovableDevice | FlagHardwareSlot}
+	info := Info{Reader: r.name, Flags: FlagRemovableDevice | FlagHardwareSlot}
 	if r.present {
 		info.ATR = r.atr
 		info.Flags |= FlagTokenPresent
@@ -112,8 +112,9 @@ func (l *List) slotsOf(r *reader) []*Slot {
 	for i, c := range r.cards {
 		id := first
 		if i > 0 {
-			id = l.hub.id(place{r.name, r.driver, i})
+			id = l.hub.id(place{r.name, r.found[i].driver, r.found[i].index})
 		}
+		info.Driver = r.found[i].driver
 		out = append(out, &Slot{id: id, list: l, info: info, card: c})
 	}
 	return out

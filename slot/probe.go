@@ -54,20 +54,29 @@ var errProbing = errors.New("the card has not answered yet")
 func (h *Hub) probe(ctx context.Context, r *reader, p *probe, drivers []token.Driver, opts []apdu.Option) {
 	conn, err := apdu.Dial(ctx, h.provider, r.name, opts...)
 	if err != nil {
-		h.settle(r, p, nil, "", nil, err)
+		h.settle(r, p, nil, nil, err)
 		return
 	}
-	driver, backends, err := recognise(ctx, conn, drivers)
+	found, err := recognise(ctx, conn, drivers)
 	if err != nil {
 		conn.Close()
 		conn = nil
 	}
-	h.settle(r, p, conn, driver, backends, err)
+	h.settle(r, p, conn, found, err)
 }
 
-func recognise(ctx context.Context, conn *apdu.Conn, drivers []token.Driver) (string, []token.Backend, error) {
+// recognised is a token as a driver found it on a card.
+type recognised struct {
+	driver  string
+	index   int // among the driver's
+	backend token.Backend
+}
+
+// recognise asks all drivers: a card may have applications of several
+// families. Where one has found tokens, another's failure does not count.
+func recognise(ctx context.Context, conn *apdu.Conn, drivers []token.Driver) (found []recognised, err error) {
 	if err := readLimits(ctx, conn); err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	var failed error
 	for _, d := range drivers {
@@ -79,18 +88,21 @@ func recognise(ctx context.Context, conn *apdu.Conn, drivers []token.Driver) (st
 			}
 			continue
 		}
-		if len(backends) > 0 {
-			return d.Name, backends, nil
+		for i, b := range backends {
+			found = append(found, recognised{d.Name, i, b})
 		}
+	}
+	if len(found) > 0 && ctx.Err() == nil && !errors.Is(failed, apdu.ErrRemoved) {
+		return found, nil
 	}
 	if failed == nil {
 		failed = ckr.Newf(ckr.TokenNotRecognized, "", "no driver knows the card")
 	}
-	return "", nil, failed
+	return nil, failed
 }
 
 // settle keeps what a probe has found, unless the card has been ejected.
-func (h *Hub) settle(r *reader, p *probe, conn *apdu.Conn, driver string, backends []token.Backend, err error) {
+func (h *Hub) settle(r *reader, p *probe, conn *apdu.Conn, found []recognised, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if r.probe != p {
@@ -100,12 +112,12 @@ func (h *Hub) settle(r *reader, p *probe, conn *apdu.Conn, driver string, backen
 		return
 	}
 	r.probe = nil
-	r.conn, r.driver, r.err = conn, driver, err
+	r.conn, r.found, r.err = conn, found, err
 	if errors.Is(err, apdu.ErrNoCard) || errors.Is(err, apdu.ErrRemoved) {
 		r.present, r.err = false, nil
 		return
 	}
-	for _, b := range backends {
-		r.cards = append(r.cards, token.NewCard(b))
+	for _, f := range found {
+		r.cards = append(r.cards, token.NewCard(f.backend))
 	}
 }
