@@ -124,6 +124,7 @@ func (a *app) readFile(ctx context.Context, file []byte, enough func([]byte) boo
 }
 
 func (a *app) readSelected(ctx context.Context, size int, enough func([]byte) bool) (b []byte, err error) {
+	told := size > 0
 	if size < 0 || size > maxFile {
 		size = maxFile
 	}
@@ -139,6 +140,8 @@ func (a *app) readSelected(ctx context.Context, size int, enough func([]byte) bo
 			return b, nil
 		case err != nil:
 			return nil, err
+		case len(b) == 0 && told:
+			return nil, fmt.Errorf("READ BINARY: nothing of %d bytes: %w", size, apdu.ErrLink)
 		case len(part) < want:
 			return b, nil
 		case enough != nil && enough(b):
