@@ -1,0 +1,61 @@
+package faults_test
+
+import "testing"
+
+// row is one way in which systems of this kind were hurt.
+type row struct {
+	id, title string
+	run       func(t *testing.T) // nil: docs/robustness.md says why
+}
+
+var table = []row{
+	{"A1", "an answer without a status word", shortAnswers},
+	{"A2", "more bytes are announced for ever, and none come", endlessEmpty},
+	{"A3", "an answer without end", endlessFull},
+	{"A4", "a length that is corrected for ever", endlessCorrection},
+	{"A5", "more bytes than announced", tooMuchAnswered},
+	{"A6", "fewer bytes than announced", cutAnswers},
+	{"A7", "lengths beyond the data", wrongLengths},
+	{"A8", "elements nested too deeply, and too many", deepAndMany},
+	{"A9", "nothing where something must be", emptyContents},
+	{"A10", "odd answers to reset", oddATRs},
+	{"A11", "an over-long URL in the key history", keyHistory},
+	{"A12", "certificates that are packed badly", compressedCertificates},
+	{"A13", "certificates that do not fit their keys", foreignCertificate},
+	{"A14", "wrong signatures", wrongSignatures},
+	{"A15", "wrong results of decryption", wrongPlaintexts},
+	{"A16", "a generated key that is told wrong", wrongGeneratedKey},
+	{"A17", "directories that name themselves", directoryCycles},
+	{"A18", "file sizes that are not true", wrongFileSizes},
+	{"A19", "PIN lengths that are not true", wildPINInfo},
+	{"A20", "retry counters of other forms", oddRetryCounters},
+	{"A21", "algorithms and curves that nobody knows", unknownAlgorithms},
+	{"A22", "labels with control characters", oddLabels},
+	{"A23", "the answer before, once more", staleAnswers},
+	{"A24", "a broken secure channel", nil},
+
+	{"B1", "an empty PIN on a card that is verified already", emptyPINOnVerifiedCard},
+	{"B2", "a card that another program left verified", verifiedByAnother},
+	{"B3", "a wrong PIN costs one try", oneTryPerWrongPIN},
+	{"B4", "a wrong PIN from a callback is not tried again", wrongPINFromCallback},
+	{"B5", "a kept PIN that is right no more", keptPINIsOld},
+	{"B6", "the answer to VERIFY is lost", lostAnswerToVerify},
+	{"B7", "a blocked PIN", blockedPIN},
+	{"B8", "another card in the reader", swappedCard},
+	{"B9", "another program between consent and use", consentIsNotShared},
+	{"B10", "a login for one use without one", contextLogin},
+	{"B11", "a SELECT that drops the PIN", selectDropsPIN},
+	{"B12", "a VERIFY without data that tells nothing", statusIsUnreliable},
+	{"B13", "a login that fails in odd ways", oddAnswersToVerify},
+	{"B14", "logins that cannot be", loginsThatCannotBe},
+	{"B15", "the answer to a change of the PIN is lost", lostAnswerToChange},
+	{"B16", "malformed PINs cost no try", malformedPINs},
+}
+
+func TestFaults(t *testing.T) {
+	for _, row := range table {
+		if row.run != nil {
+			t.Run(row.id, func(t *testing.T) { row.run(t) })
+		}
+	}
+}
