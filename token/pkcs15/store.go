@@ -266,11 +266,34 @@ func (b *backend) put(ctx context.Context, d *draft, undo *rollback) error {
 	return b.enter(ctx, d, undo)
 }
 
-// makeFile creates the file under the first FID that is free, and selects it.
+// makeFile creates the file under a FID that is free, and selects it. Names of
+// files that are gone are taken again only when no other is left, so that what
+// remembers a destroyed object does not soon meet another.
 func (a *app) makeFile(ctx context.Context, d *draft, undo *rollback) error {
 	if err := a.selectDF(ctx); err != nil {
 		return err
 	}
+	made, err := a.createUnderFreeName(ctx, d)
+	if err == nil && !made {
+		a.forgetNames()
+		made, err = a.createUnderFreeName(ctx, d)
+	}
+	if err != nil {
+		return err
+	}
+	if !made {
+		return ckr.Newf(ckr.DeviceMemory, "", "all file names %02Xxx are taken", d.base)
+	}
+	file := a.file(d.file.fid)
+	d.entry.path.file = file
+	undo.add(func(ctx context.Context) error { return a.deleteFile(ctx, file) })
+	_, err = a.do(ctx, selectCommand(file, 0))
+	return err
+}
+
+// createUnderFreeName tries the names that were not used, one after the other;
+// the card says which are taken all the same.
+func (a *app) createUnderFreeName(ctx context.Context, d *draft) (made bool, err error) {
 	for low := 1; low <= 0xFF; low++ {
 		fid := uint16(d.base)<<8 | uint16(low)
 		if a.usedFIDs[fid] {
@@ -282,19 +305,24 @@ func (a *app) makeFile(ctx context.Context, d *draft, undo *rollback) error {
 		if errors.Is(err, swExists) {
 			continue
 		}
-		if err != nil {
-			if refused(err) {
-				delete(a.usedFIDs, fid)
-			}
-			return err
+		if refused(err) {
+			delete(a.usedFIDs, fid)
 		}
-		file := a.file(fid)
-		d.entry.path.file = file
-		undo.add(func(ctx context.Context) error { return a.deleteFile(ctx, file) })
-		_, err = a.do(ctx, selectCommand(file, 0))
-		return err
+		return err == nil, err
 	}
-	return ckr.Newf(ckr.DeviceMemory, "", "all file names %02Xxx are taken", d.base)
+	return false, nil
+}
+
+// forgetNames keeps in mind only the names of files that are there.
+func (a *app) forgetNames() {
+	clear(a.usedFIDs)
+	for _, d := range a.dirs {
+		for _, e := range d.entries {
+			if e.node.Tag != 0 {
+				a.usedFIDs[e.fid()] = true
+			}
+		}
+	}
 }
 
 // enter writes the side record and the directory entry.
