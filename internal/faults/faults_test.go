@@ -80,6 +80,16 @@ var table = []row{
 	{"D10", "every transaction ends", transactionsEnd},
 	{"D11", "the reader does not come back", reconnectFails},
 	{"D12", "one reader hangs, the other works", oneSlotHangs},
+
+	{"E1", "a big object is torn", tornBigWrite},
+	{"E2", "a key whose certificate was lost", keyWithoutCertificate},
+	{"E3", "the answer to a key's generation is lost", lostAnswerToGenerate},
+	{"E4", "an import is torn", tornImport},
+	{"E5", "the directory comes last", directoryComesLast},
+	{"E6", "a process is killed while it writes a card file", killedWhileWriting},
+	{"E7", "damaged card files", damagedCardFiles},
+	{"E8", "card files out of reach, and full cards", cardFilesOutOfReach},
+	{"E9", "memory errors of the card", memoryErrors},
 }
 
 func TestFaults(t *testing.T) {

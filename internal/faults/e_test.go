@@ -1,0 +1,329 @@
+package faults_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual"
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/mechanism"
+	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/session"
+)
+
+// torn runs a write once for each of its exchanges, with the card pulled
+// before or after it. What the card holds then is what it held, what it should
+// hold, or one of the states between that are allowed.
+func torn(t *testing.T, write func(r *rig, s *session.Session) error, between ...string) {
+	t.Helper()
+	held := func(r *rig) string {
+		p := strangerOn(t, r.card, r.readers)
+		p.look()
+		defer p.module.Close()
+		s := p.user()
+		var list []string
+		for _, o := range p.find(s) {
+			v, _ := object.Get(p.ctx, o, object.AttrValue)
+			list = append(list, fmt.Sprintf("%v %s %s", o.Class(), must(object.Get(p.ctx, o, object.AttrLabel))(t), v))
+		}
+		slices.Sort(list)
+		return fmt.Sprintf("%q", list)
+	}
+	clean := newRig(t)
+	before := held(clean)
+	s := clean.user()
+	clean.find(s)
+	clean.wire.forget()
+	clean.ok(write(clean, s))
+	n := len(clean.wire.sent())
+	allowed := append([]string{before, held(clean)}, between...)
+	for at := 1; at <= n; at++ {
+		for _, executed := range []bool{false, true} {
+			r := newRig(t)
+			s := r.user()
+			r.find(s)
+			i := 0
+			r.wire.set(func(w *wire) {
+				w.transmit = func(_ context.Context, _ []byte, next func() ([]byte, error)) ([]byte, error) {
+					if i++; i != at {
+						return next()
+					}
+					if executed {
+						next()
+					}
+					r.readers.Remove(reader)
+					return nil, apdu.ErrRemoved
+				}
+			})
+			r.code(write(r, s), ckr.DeviceRemoved)
+			r.wire.heal()
+			r.ok(r.readers.Insert(reader, r.card))
+			if got := held(r); !slices.Contains(allowed, got) {
+				t.Errorf("exchange %d of %d: the card holds\n%s\nand not one of\n%q", at, n, got, allowed)
+			}
+		}
+	}
+}
+
+// E1
+func tornBigWrite(t *testing.T) {
+	torn(t, func(r *rig, s *session.Session) error {
+		_, err := s.Create(r.ctx, data("big", true, object.AttrValue.Is(bytes.Repeat([]byte("0123456789"), 80)))...)
+		return err
+	})
+}
+
+// E2
+func keyWithoutCertificate(t *testing.T) {
+	r := newRig(t)
+	s := r.user()
+	r.pair(s, "new")
+	r.wire.set(func(w *wire) {
+		w.transmit = func(context.Context, []byte, func() ([]byte, error)) ([]byte, error) {
+			r.readers.Remove(reader)
+			return nil, apdu.ErrRemoved
+		}
+	})
+	_, err := s.Create(r.ctx, object.AttrClass.Is(object.ClassCertificate), object.AttrToken.Is(true),
+		object.AttrCertificateType.Is(object.CertificateX509), object.AttrSubject.Is([]byte{0x30, 0x00}), object.AttrValue.Is([]byte{0x30, 0x00}))
+	r.code(err, ckr.DeviceRemoved)
+	r.wire.heal()
+	r.ok(r.readers.Insert(reader, r.card))
+	r.look()
+	s = r.user()
+	r.ok(r.sign(s, r.key(s, "new")))
+	if n := len(r.find(s, object.AttrClass.Is(object.ClassCertificate))); n > 0 {
+		t.Errorf("%d certificates", n)
+	}
+}
+
+// E3
+func lostAnswerToGenerate(t *testing.T) {
+	r := newRig(t)
+	s := r.user()
+	r.wire.forget()
+	r.wire.set(func(w *wire) {
+		w.transmit = func(_ context.Context, command []byte, next func() ([]byte, error)) ([]byte, error) {
+			a, err := next()
+			if command[1] == 0x46 {
+				return nil, apdu.ErrUnsure
+			}
+			return a, err
+		}
+	})
+	common := object.Template{object.AttrToken.Is(true), object.AttrLabel.Is("new"), object.AttrID.Is([]byte{1})}
+	_, _, err := s.GenerateKeyPair(r.ctx, mechanism.ECKeyPairGen{}, common.With(object.AttrECParams.Is(p256)), common)
+	if err == nil {
+		t.Error("no error")
+	}
+	if n := r.wire.count(0x46); n != 1 {
+		t.Errorf("%d commands to generate", n)
+	}
+	r.wire.heal()
+	r.ok(r.sign(s, r.key(s, "k")))
+}
+
+// E4
+func tornImport(t *testing.T) {
+	priv := must(object.Template{
+		object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyAES), object.AttrToken.Is(true), object.AttrPrivate.Is(true),
+		object.AttrLabel.Is("imported"), object.AttrValue.Is([]byte("0123456789abcdef")), object.AttrEncrypt.Is(true),
+	}, error(nil))(t)
+	torn(t, func(r *rig, s *session.Session) error {
+		_, err := s.Create(r.ctx, priv...)
+		return err
+	})
+}
+
+// E5
+func directoryComesLast(t *testing.T) {
+	torn(t, func(r *rig, s *session.Session) error {
+		_, err := s.Create(r.ctx, data("new", false)...)
+		return err
+	})
+	torn(t, func(r *rig, s *session.Session) error { return s.Destroy(r.ctx, r.one(s, "private")) })
+	torn(t, func(r *rig, s *session.Session) error {
+		return s.Set(r.ctx, r.one(s, "public"), object.AttrValue.Is([]byte("another value")))
+	})
+}
+
+// storedCard makes a card in a file, and returns the file.
+func storedCard(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "card")
+	card := must(virtual.Open(path))(t)
+	r := rigOn(t, card, virtual.Single(card))
+	r.initialise()
+	r.create(r.user(), "first", false)
+	r.ok(r.module.Close())
+	r.ok(card.Close())
+	return path
+}
+
+// writeForEver is the child that is killed.
+func writeForEver(path string) int {
+	card, err := virtual.Open(path)
+	if err != nil {
+		return 1
+	}
+	m, s, err := openChild(card)
+	if err != nil {
+		return 1
+	}
+	defer m.Close()
+	for n := 0; ; n++ {
+		o, err := s.Create(context.Background(), data(fmt.Sprint("object ", n), false)...)
+		if err != nil {
+			return 1
+		}
+		fmt.Println(n)
+		if err := s.Destroy(context.Background(), o); err != nil {
+			return 1
+		}
+	}
+}
+
+// E6
+func killedWhileWriting(t *testing.T) {
+	path := storedCard(t)
+	for i := range 8 {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "FAULTS_CHILD=write", "FAULTS_PATH="+path)
+		out := must(cmd.StdoutPipe())(t)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		out.Read(make([]byte, 2+5*i))
+		cmd.Process.Kill()
+		cmd.Wait()
+		card := must(virtual.Open(path))(t)
+		r := rigOn(t, card, virtual.Single(card))
+		s := r.user()
+		for _, o := range r.find(s, object.AttrClass.Is(object.ClassData)) {
+			label := must(object.Get(r.ctx, o, object.AttrLabel))(t)
+			if v := must(object.Get(r.ctx, o, object.AttrValue))(t); string(v) != "value of "+label {
+				t.Errorf("%s has the value %q", label, v)
+			}
+		}
+		r.one(s, "first")
+		for _, o := range r.find(s, object.AttrClass.Is(object.ClassData)) {
+			if label, _ := object.Get(r.ctx, o, object.AttrLabel); label != "first" {
+				r.ok(s.Destroy(r.ctx, o))
+			}
+		}
+		r.ok(r.module.Close())
+		r.ok(card.Close())
+	}
+}
+
+// E7
+func damagedCardFiles(t *testing.T) {
+	good := must(os.ReadFile(storedCard(t)))(t)
+	path := filepath.Join(t.TempDir(), "card")
+	damaged := [][]byte{{}, []byte("no card"), good[:len(good)/2], good[:len(good)-1], good[:16]}
+	for i := 0; i < len(good); i += max(1, len(good)/40) {
+		flipped := slices.Clone(good)
+		flipped[i] ^= 0x40
+		damaged = append(damaged, flipped)
+	}
+	opened := 0
+	for _, b := range damaged {
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		card, err := virtual.Open(path)
+		if err == nil {
+			// A free page, or the older of two heads: the content is whole.
+			opened++
+			r := rigOn(t, card, virtual.Single(card))
+			r.one(r.user(), "first")
+			r.ok(r.module.Close())
+			r.ok(card.Close())
+			continue
+		}
+		if !errors.Is(err, virtual.ErrDamaged) && !errors.Is(err, virtual.ErrForeign) && !errors.Is(err, virtual.ErrNewer) {
+			t.Errorf("no reason: %v", err)
+		}
+		if now := must(os.ReadFile(path))(t); !bytes.Equal(now, b) {
+			t.Errorf("a refused file was written over: %v", err)
+		}
+	}
+	t.Logf("%d damaged files, of which %d were whole in all that counts", len(damaged), opened)
+}
+
+// E8
+func cardFilesOutOfReach(t *testing.T) {
+	path := storedCard(t)
+	link := filepath.Join(t.TempDir(), "link")
+	if runtime.GOOS != "windows" {
+		if err := os.Symlink(path, link); err != nil {
+			t.Fatal(err)
+		}
+		if card, err := virtual.Open(link); err == nil {
+			card.Close()
+			t.Error("a link is followed")
+		}
+	}
+	for _, bad := range []string{t.TempDir(), filepath.Join(t.TempDir(), "none", "card")} {
+		if _, err := virtual.Open(bad); err == nil {
+			t.Errorf("%s is opened", bad)
+		}
+	}
+	// A card that is full says so, and what is on it is whole.
+	r := newRig(t, virtual.Capacity(24<<10))
+	s := r.user()
+	var err error
+	for i := 0; err == nil && i < 1000; i++ {
+		_, err = s.Create(r.ctx, data(fmt.Sprint(i), false, object.AttrValue.Is(make([]byte, 700)))...)
+	}
+	r.code(err, ckr.DeviceMemory)
+	r.ok(r.sign(s, r.key(s, "k")))
+	r.one(s, "public")
+}
+
+// E9
+func memoryErrors(t *testing.T) {
+	for _, sw := range [][]byte{{0x65, 0x81}, {0x6A, 0x84}, {0x6F, 0x00}} {
+		clean := newRig(t)
+		s := clean.user()
+		clean.wire.forget()
+		clean.create(s, "new", true)
+		n := len(clean.wire.sent())
+		for at := 1; at <= n; at++ {
+			r := newRig(t)
+			s := r.user()
+			i := 0
+			r.wire.set(func(w *wire) {
+				w.transmit = func(_ context.Context, _ []byte, next func() ([]byte, error)) ([]byte, error) {
+					if i++; i == at {
+						return sw, nil
+					}
+					return next()
+				}
+			})
+			_, err := s.Create(r.ctx, data("new", true)...)
+			r.wire.heal()
+			if err != nil {
+				r.code(err, ckr.DeviceMemory, ckr.DeviceError, ckr.FunctionFailed)
+			}
+			other := r.stranger()
+			os := other.user()
+			if got := slices.Contains(other.labels(os), "new"); got != (err == nil) {
+				t.Errorf("exchange %d refused with %X: %v, and the object is there: %v", at, sw, err, got)
+			}
+			r.ok(other.module.Close())
+			if i > n+30 {
+				t.Errorf("%d commands", i)
+			}
+		}
+	}
+}
