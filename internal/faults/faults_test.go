@@ -90,6 +90,23 @@ var table = []row{
 	{"E7", "damaged card files", damagedCardFiles},
 	{"E8", "card files out of reach, and full cards", cardFilesOutOfReach},
 	{"E9", "memory errors of the card", memoryErrors},
+
+	{"F1", "readers and cards without long APDUs", noExtendedLengths},
+	{"F2", "zeros for an answer", zerosForAnswers},
+	{"F3", "lengths at the edge", lengthsAtTheEdge},
+	{"F4", "cards with T=0", protocolT0},
+	{"F5", "the link fails once", linkFailsOnce},
+	{"F6", "a key that takes minutes to make", longGeneration},
+	{"F7", "a reader that hangs", hungReader},
+	{"F8", "a caller cancels while a touch is awaited", cancelledTouch},
+	{"F9", "an answer that comes too late", lateAnswer},
+	{"F10", "a slow reader", slowReaderIsBearable},
+
+	{"G1", "many goroutines", manyGoroutines},
+	{"G2", "two processes and one card file", twoProcesses},
+	{"G3", "child processes inherit nothing", childProcesses},
+	{"G4", "callbacks that call the library, and panic", callbacksThatReenter},
+	{"G5", "callers cancelled at random", cancelledAtRandom},
 }
 
 func TestFaults(t *testing.T) {
