@@ -72,5 +72,3 @@ func openChild(card *virtual.Card) (*cryptoki.Module, *session.Session, error) {
 	}
 	return m, s, s.Login(ctx, token.User, pin(userPIN))
 }
-
-func fipsChild() int { return 0 }

@@ -1,6 +1,11 @@
 package faults_test
 
-import "testing"
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
 
 // row is one way in which systems of this kind were hurt.
 type row struct {
@@ -107,6 +112,16 @@ var table = []row{
 	{"G3", "child processes inherit nothing", childProcesses},
 	{"G4", "callbacks that call the library, and panic", callbacksThatReenter},
 	{"G5", "callers cancelled at random", cancelledAtRandom},
+
+	{"H1", "paddings that are wrong look like any other", paddingOracle},
+	{"H2", "a mechanism that is not offered is an error", unsupportedMechanisms},
+	{"H3", "nothing of an earlier answer is in a later one", staleBuffers},
+	{"H4", "no secret in logs and errors", secretsInLogs},
+	{"H5", "no PIN in memory after logout", memoryAfterLogout},
+	{"H6", "misuse of crypto.Signer", signerMisuse},
+	{"H7", "points and keys that are weak", weakPoints},
+	{"H8", "no panic where only FIPS 140 is allowed", fipsMode},
+	{"H9", "a card without randomness", brokenRandom},
 }
 
 func TestFaults(t *testing.T) {
@@ -114,5 +129,37 @@ func TestFaults(t *testing.T) {
 		if row.run != nil {
 			t.Run(row.id, func(t *testing.T) { row.run(t) })
 		}
+	}
+}
+
+// groups are how many cases of each letter there are.
+var groups = map[string]int{"A": 24, "B": 16, "C": 16, "D": 12, "E": 9, "F": 10, "G": 5, "H": 9}
+
+// TestEveryCaseIsRunOrListed looks for cases that are neither.
+func TestEveryCaseIsRunOrListed(t *testing.T) {
+	page, err := os.ReadFile("../../docs/robustness.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := make(map[string]bool)
+	for _, row := range table {
+		if _, twice := run[row.id]; twice {
+			t.Errorf("%s is there twice", row.id)
+		}
+		run[row.id] = row.run != nil
+	}
+	total := 0
+	for letter, n := range groups {
+		for i := range n {
+			total++
+			id := fmt.Sprint(letter, i+1)
+			listed := strings.Contains(string(page), "\n| "+id+" |")
+			if runs, ok := run[id]; !ok || runs == listed {
+				t.Errorf("%s: in the table %v, run %v, listed as left out %v", id, ok, runs, listed)
+			}
+		}
+	}
+	if total != len(table) {
+		t.Errorf("%d cases, %d rows", total, len(table))
 	}
 }
