@@ -53,7 +53,7 @@ func (b *backend) Info(ctx context.Context) (token.Info, error) {
 		info.Model = fmt.Sprintf("PIV %d.%d.%d", b.version[0], b.version[1], b.version[2])
 		info.FirmwareVersion = [2]byte{b.version[0], b.version[1]}
 	}
-	if b.hasPad(ctx) {
+	if token.HasPad(ctx, b.conn) {
 		info.Flags |= token.FlagProtectedAuthPath
 	}
 	info.Flags |= token.TriesFlags(token.User, b.userTries)

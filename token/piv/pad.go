@@ -1,52 +1,36 @@
 package piv
 
 import (
-	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/rsapad"
-	"github.com/go-cryptoki/cryptoki/mechanism"
+	"bytes"
+	"context"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/token"
 )
 
-// signBlock makes the block that the card applies RSA to.
-func signBlock(m mechanism.Mechanism, input []byte, bits int) ([]byte, error) {
-	size := bits / 8
-	if size == 0 {
-		return nil, ckr.New(ckr.KeyTypeInconsistent, "", nil)
-	}
-	switch m := m.(type) {
-	case mechanism.RSAPKCS:
-		if m.Hash != 0 {
-			info, err := rsapad.DigestInfo(m.Hash, input)
-			if err != nil {
-				return nil, err
-			}
-			input = info
-		}
-		return rsapad.PadSignature(size, input)
-	case mechanism.RSAPSS:
-		return rsapad.PSS(m.Hash, m.MGFHash(), m.SaltLength(), input, bits)
-	case mechanism.RSAX509:
-		if len(input) > size {
-			return nil, ckr.Newf(ckr.DataLenRange, "", "%d bytes for a modulus of %d", len(input), size)
-		}
-		block := make([]byte, size)
-		copy(block[size-len(input):], input)
-		return block, nil
-	}
-	return nil, ckr.New(ckr.MechanismInvalid, "", nil)
+// verifyOnPad has the PIN entered on the reader (PC/SC part 10 §2.5.2).
+func (a *app) verifyOnPad(ctx context.Context) error {
+	cmd := apdu.Command{INS: insVerify, P2: a.pinRef, Data: bytes.Repeat([]byte{pinPad}, pinBlock)}
+	return a.onPad(ctx, apdu.PINBlock{Command: cmd}, apdu.PINPad.Verify)
 }
 
-// unpad takes the padding off what the card made of a cryptogram.
-func unpad(m mechanism.Mechanism, block []byte) ([]byte, error) {
-	switch m := m.(type) {
-	case mechanism.RSAPKCS:
-		if m.SessionKeyLen > 0 {
-			return rsapad.SessionKey(block, m.SessionKeyLen)
-		}
-		return rsapad.UnpadMessage(block)
-	case mechanism.RSAOAEP:
-		return rsapad.UnpadOAEP(m.Hash, m.MGFHash(), m.Label, block)
-	case mechanism.RSAX509:
-		return append([]byte(nil), block...), nil
+// changeOnPad has the old and the new PIN entered on the reader (PC/SC part 10
+// §2.5.3).
+func (a *app) changeOnPad(ctx context.Context) error {
+	cmd := apdu.Command{INS: insChange, P2: a.pinRef, Data: bytes.Repeat([]byte{pinPad}, 2*pinBlock)}
+	return a.onPad(ctx, apdu.PINBlock{Command: cmd, OldAndNew: true, NewOffset: pinBlock}, apdu.PINPad.Modify)
+}
+
+// onPad makes one entry and judges it.
+func (a *app) onPad(ctx context.Context, entry apdu.PINBlock,
+	enter func(apdu.PINPad, context.Context, apdu.PINBlock) (apdu.Status, error)) error {
+	entry.Min, entry.Max, entry.BlockSize, entry.RetryHints = minPIN, pinBlock, pinBlock, true
+	sw, err := token.EnterOnPad(ctx, a.conn, aid, entry, enter)
+	if err != nil {
+		return err
 	}
-	return nil, ckr.New(ckr.MechanismInvalid, "", nil)
+	if sw == apdu.OK {
+		return a.judge(nil, &a.userTries)
+	}
+	return a.judge(sw, &a.userTries)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/rsapad"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
@@ -103,7 +104,10 @@ func (b *backend) Sign(ctx context.Context, ref token.Ref, m mechanism.Mechanism
 		return b.signEdDSA(ctx, s, m, input)
 	}
 	bits := rsaBits(s.alg)
-	block, err := signBlock(m, input, bits)
+	if bits == 0 {
+		return nil, ckr.New(ckr.KeyTypeInconsistent, "", nil)
+	}
+	block, err := rsapad.SignatureBlock(m, input, bits)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +115,7 @@ func (b *backend) Sign(ctx context.Context, ref token.Ref, m mechanism.Mechanism
 	if err != nil {
 		return nil, err
 	}
-	if sig, err = exactly(sig, bits/8); err != nil {
+	if sig, err = rsapad.Result(sig, bits/8); err != nil {
 		return nil, err
 	}
 	return sig, b.tried(s, func(pub any) bool { return opens(pub, sig, block) })
@@ -140,20 +144,6 @@ func opens(pub any, result, block []byte) bool {
 	}
 	n := new(big.Int).Exp(new(big.Int).SetBytes(result), big.NewInt(int64(p.E)), p.N)
 	return n.Cmp(new(big.Int).SetBytes(block)) == 0
-}
-
-// exactly returns an RSA result in the modulus's length; a card that leaves
-// leading zeros out is helped, any other length is no result.
-func exactly(b []byte, n int) ([]byte, error) {
-	switch {
-	case len(b) == n:
-		return b, nil
-	case len(b) == 0 || len(b) > n || n-len(b) > 8:
-		return nil, ckr.Newf(ckr.DeviceError, "", "the card answered %d bytes for %d", len(b), n)
-	}
-	full := make([]byte, n)
-	copy(full[n-len(b):], b)
-	return full, nil
 }
 
 // signECDSA signs a digest, of which the leading bytes count that fit the
@@ -256,7 +246,7 @@ func (b *backend) Decrypt(ctx context.Context, ref token.Ref, m mechanism.Mechan
 	if err := b.tried(s, func(pub any) bool { return opens(pub, block, data) }); err != nil {
 		return nil, err
 	}
-	return unpad(m, block)
+	return rsapad.Message(m, block)
 }
 
 // Derive agrees on a secret: the x coordinate of the product.

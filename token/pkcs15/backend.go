@@ -71,7 +71,7 @@ func (b *backend) Info(ctx context.Context) (token.Info, error) {
 	if a.initialised() {
 		info.Flags |= token.FlagTokenInitialized
 	}
-	if a.hasPad(ctx) {
+	if token.HasPad(ctx, a.conn) {
 		info.Flags |= token.FlagProtectedAuthPath
 	}
 	if a.info.flags.has(flagReadonly) {

@@ -5,20 +5,8 @@ import (
 	"context"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/token"
 )
-
-// errNoPad is for a reader whose keys are gone, or that never had any.
-var errNoPad = ckr.Newf(ckr.ArgumentsBad, "", "the reader has no keys to enter a PIN")
-
-// hasPad tells whether the reader has keys of its own. Nothing is sent.
-func (a *app) hasPad(ctx context.Context) (has bool) {
-	err := a.conn.Exclusive(ctx, nil, func(_ context.Context, tx *apdu.Tx) error {
-		_, has = tx.PINPad()
-		return nil
-	})
-	return has && err == nil
-}
 
 // verifyOnPad has the PIN entered on the reader (PC/SC part 10 §2.5.2).
 func (b *backend) verifyOnPad(ctx context.Context, p *pin) error {
@@ -52,36 +40,12 @@ func (b *backend) onPad(ctx context.Context, p *pin, block apdu.PINBlock,
 	enter func(apdu.PINPad, context.Context, apdu.PINBlock) (apdu.Status, error)) error {
 	block.Min, block.Max, block.BlockSize = p.min, p.max, pinBlock
 	block.RetryHints = true
-	var sw apdu.Status
-	err := b.app.conn.Exclusive(ctx, b.app.aid, func(ctx context.Context, tx *apdu.Tx) error {
-		pad, ok := tx.PINPad()
-		if !ok {
-			return errNoPad
-		}
-		var err error
-		sw, err = enter(pad, ctx, block)
-		return err
-	})
+	sw, err := token.EnterOnPad(ctx, b.app.conn, b.app.aid, block, enter)
 	if err != nil {
 		return err
 	}
-	if refusal, ok := padRefusals[sw]; ok {
-		return ckr.Newf(refusal.code, "", "PIN entry on the reader: %s (%04X)", refusal.why, uint16(sw))
-	}
-	if sw == 0x9000 {
+	if sw == apdu.OK {
 		return b.app.judge(ctx, p, nil)
 	}
 	return b.app.judge(ctx, p, sw)
-}
-
-// padRefusals are the answers of the reader itself, PC/SC part 10 §2.5.
-var padRefusals = map[apdu.Status]struct {
-	code ckr.Code
-	why  string
-}{
-	0x6400: {ckr.FunctionCanceled, "nothing was entered in time"},
-	0x6401: {ckr.FunctionCanceled, "cancelled"},
-	0x6402: {ckr.PINInvalid, "the new PINs differ"},
-	0x6403: {ckr.PINLenRange, "too short or too long"},
-	0x6B80: {ckr.DeviceError, "the reader does not take the request"},
 }

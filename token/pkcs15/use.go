@@ -85,14 +85,14 @@ func (b *backend) Sign(ctx context.Context, ref token.Ref, m mechanism.Mechanism
 	if err != nil {
 		return nil, keyError(err)
 	}
-	return exactly(sig, (e.bits+7)/8)
+	return rsapad.Result(sig, (e.bits+7)/8)
 }
 
 // signInput is what the card is given to sign: the whole block, or on a card
 // that cannot take one so long, what it then pads itself.
 func (a *app) signInput(m mechanism.Mechanism, input []byte, bits int) (alg byte, data []byte, err error) {
 	if a.takesBlock(bits) {
-		data, err = signBlock(m, input, bits)
+		data, err = rsapad.SignatureBlock(m, input, bits)
 		return algRaw, data, err
 	}
 	pkcs1, ok := m.(mechanism.RSAPKCS)
@@ -117,50 +117,6 @@ func (a *app) takesBlock(bits int) bool { return a.chains() || (bits+7)/8 <= max
 func (a *app) chains() bool {
 	v := a.card.version
 	return v[0] > 4 || v[0] == 4 && v[1] >= 5
-}
-
-// exactly returns an RSA result in the modulus's length; a card that leaves
-// leading zeros out is helped, any other length is no result.
-func exactly(b []byte, n int) ([]byte, error) {
-	switch {
-	case len(b) == n:
-		return b, nil
-	case len(b) == 0 || len(b) > n || n-len(b) > 8:
-		return nil, ckr.Newf(ckr.DeviceError, "", "the card answered %d bytes for %d", len(b), n)
-	}
-	full := make([]byte, n)
-	copy(full[n-len(b):], b)
-	return full, nil
-}
-
-// signBlock makes the block that RSA is applied to.
-func signBlock(m mechanism.Mechanism, input []byte, bits int) ([]byte, error) {
-	switch m := m.(type) {
-	case mechanism.RSAPKCS:
-		if m.Hash != 0 {
-			var err error
-			if input, err = rsapad.DigestInfo(m.Hash, input); err != nil {
-				return nil, err
-			}
-		}
-		return rsapad.PadSignature((bits+7)/8, input)
-	case mechanism.RSAPSS:
-		return rsapad.PSS(m.Hash, m.MGFHash(), m.SaltLength(), input, bits)
-	case mechanism.RSAX509:
-		return fill(input, bits)
-	}
-	return nil, ckr.New(ckr.MechanismInvalid, "", nil)
-}
-
-// fill brings raw input to the modulus's length.
-func fill(input []byte, bits int) ([]byte, error) {
-	n := (bits + 7) / 8
-	if len(input) > n {
-		return nil, ckr.Newf(ckr.DataLenRange, "", "%d bytes for a modulus of %d", len(input), n)
-	}
-	b := make([]byte, n)
-	copy(b[n-len(input):], input)
-	return b, nil
 }
 
 // signECDSA signs a digest, cut to the curve's order as the card wants it.
@@ -233,7 +189,7 @@ func (b *backend) Decrypt(ctx context.Context, ref token.Ref, m mechanism.Mechan
 	if len(block) != n {
 		return nil, ckr.Newf(ckr.DeviceError, "", "the card answered %d bytes for %d", len(block), n)
 	}
-	return unpad(m, block)
+	return rsapad.Message(m, block)
 }
 
 // Padding indicators of DECIPHER: the whole cryptogram, or its halves, which
@@ -258,21 +214,6 @@ func (a *app) decipher(ctx context.Context, data []byte) ([]byte, error) {
 	}
 	cmd.Data = append([]byte{secondHalf}, data[half:]...)
 	return a.do(ctx, cmd)
-}
-
-func unpad(m mechanism.Mechanism, block []byte) ([]byte, error) {
-	switch m := m.(type) {
-	case mechanism.RSAPKCS:
-		if m.SessionKeyLen > 0 {
-			return rsapad.SessionKey(block, m.SessionKeyLen)
-		}
-		return rsapad.UnpadMessage(block)
-	case mechanism.RSAOAEP:
-		return rsapad.UnpadOAEP(m.Hash, m.MGFHash(), m.Label, block)
-	case mechanism.RSAX509:
-		return append([]byte(nil), block...), nil
-	}
-	return nil, ckr.New(ckr.MechanismInvalid, "", nil)
 }
 
 // Encrypt encrypts with an AES key of the card.
