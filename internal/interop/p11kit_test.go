@@ -21,6 +21,7 @@ import (
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/cardtest"
+	"github.com/go-cryptoki/cryptoki/internal/pcscdtest"
 	"github.com/go-cryptoki/cryptoki/p11kit"
 )
 
@@ -31,11 +32,11 @@ func p11kitServer(t *testing.T, card *virtual.Card) string {
 	found, _ := filepath.Glob("/usr/lib/*/pkcs11/p11-kit-client.so")
 	for _, tool := range []string{"pkcs11-tool", "p11tool", "openssl", "curl", "ssh-keygen"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			missingTool(t, tool)
+			pcscdtest.Lacks(t, tool)
 		}
 	}
 	if len(found) == 0 {
-		missingTool(t, "p11-kit-client.so")
+		pcscdtest.Lacks(t, "p11-kit-client.so (install p11-kit-modules)")
 	}
 	m, err := cryptoki.Open(t.Context(), cryptoki.WithProvider(virtual.Single(card)))
 	if err != nil {

@@ -24,7 +24,7 @@ const scdaemon = "/usr/lib/gnupg/scdaemon"
 
 // thorough is set where time does not matter: then the long tests take as long
 // as they are meant to.
-var thorough = os.Getenv("INTEROP") == "require"
+var thorough = pcscdtest.Required()
 
 // TestPCSC runs this library through a pcscd of its own, with the client that
 // is built in: that of package pcscd, or with the tag pcsclite the C library.

@@ -82,10 +82,6 @@ func ykcs11(t *testing.T) string {
 			return p
 		}
 	}
-	say := t.Skip
-	if os.Getenv("INTEROP") == "require" {
-		say = t.Fatal
-	}
-	say("missing: ykcs11")
+	pcscdtest.Lacks(t, "ykcs11")
 	return ""
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-cryptoki/cryptoki/internal/pcscdtest"
 )
 
 // ssh logs in to a real sshd with the keys of a card, through the agent of
@@ -53,7 +55,7 @@ func needSSH(t *testing.T) string {
 	t.Helper()
 	for _, tool := range []string{"ssh", "ssh-add", "ssh-keygen", "go"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			missingTool(t, tool)
+			pcscdtest.Lacks(t, tool+" (install openssh-client)")
 		}
 	}
 	for _, path := range []string{"/usr/sbin/sshd", "/usr/local/sbin/sshd"} {
@@ -61,17 +63,8 @@ func needSSH(t *testing.T) string {
 			return path
 		}
 	}
-	missingTool(t, "sshd")
+	pcscdtest.Lacks(t, "sshd (install openssh-server)")
 	return ""
-}
-
-func missingTool(t *testing.T, tool string) {
-	t.Helper()
-	say := t.Skipf
-	if os.Getenv("INTEROP") == "require" {
-		say = t.Fatalf
-	}
-	say("missing: %s (install openssh-server and openssh-client)", tool)
 }
 
 // startAgent starts the example and returns its socket.

@@ -82,17 +82,8 @@ func Need(t testing.TB, tools ...string) {
 		missing = append(missing, "vpcd")
 	}
 	if len(missing) > 0 {
-		lacks(t, strings.Join(missing, ", "))
+		Lacks(t, strings.Join(missing, ", "))
 	}
-}
-
-func lacks(t testing.TB, what string) {
-	t.Helper()
-	say := t.Skipf
-	if os.Getenv("INTEROP") == "require" {
-		say = t.Fatalf
-	}
-	say("missing: %s", what)
 }
 
 // Start runs a daemon until the test ends.
@@ -118,7 +109,7 @@ func StartAs(t testing.TB, name string) *Daemon {
 	d.out = bufio.NewReader(out)
 	const right = "the right to make a mount namespace"
 	if err := d.cmd.Start(); err != nil {
-		lacks(t, right)
+		Lacks(t, right)
 	}
 	t.Cleanup(func() {
 		d.in.Close()
@@ -129,7 +120,7 @@ func StartAs(t testing.TB, name string) *Daemon {
 		}
 	})
 	if _, err := d.out.ReadString('\n'); err != nil {
-		lacks(t, right)
+		Lacks(t, right)
 	}
 	d.Run(t)
 	return d
