@@ -17,6 +17,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 )
 
 func TestMain(m *testing.M) {
@@ -37,9 +39,18 @@ func TestStories(t *testing.T) {
 					return err
 				}
 			}
-			return nil
+			return pivCard(filepath.Join(env.WorkDir, "yubikey"))
 		},
 	})
+}
+
+// pivCard makes a card that comes as from the factory.
+func pivCard(path string) error {
+	card, err := virtual.Open(path, virtual.WithPIV(virtual.YubiKey57()))
+	if err != nil {
+		return err
+	}
+	return card.Close()
 }
 
 // people makes the files that the people of the stories come with: a server's
