@@ -72,10 +72,15 @@ func dial(t testing.TB, path string) *peer {
 // connect connects and calls C_Initialize.
 func connect(t testing.TB, path string) *peer {
 	t.Helper()
-	p := dial(t, path)
+	return dial(t, path).greet()
+}
+
+// greet agrees on a version and calls C_Initialize.
+func (p *peer) greet() *peer {
+	p.t.Helper()
 	p.c.Write([]byte{0})
 	if v, err := p.r.ReadByte(); err != nil || v != Version {
-		t.Fatalf("version %d, %v", v, err)
+		p.t.Fatalf("version %d, %v", v, err)
 	}
 	p.ok(1, func(w *writer) {
 		w.bytes([]byte(handshake))

@@ -100,6 +100,16 @@ func TestPartsComeOutAsTheyGoIn(t *testing.T) {
 	}
 	p.fails(ckr.OperationNotInitialized, 32, func(w *writer) { w.ulong(s); w.u32(16) })
 
+	// What waits to be fetched is not passed over.
+	final := func(w *writer) { w.ulong(s); w.u32(200) }
+	update := func(w *writer) { w.ulong(s); w.bytes(plain); w.u32(200) }
+	p.begin(29, s, key, iv)
+	p.piece(31, s, plain, 10)
+	p.fails(ckr.OperationActive, 32, final)
+	p.begin(29, s, key, iv)
+	p.piece(32, s, nil, 1)
+	p.fails(ckr.OperationActive, 31, update)
+
 	p.begin(33, s, key, iv)
 	var opened []byte
 	for len(sealed) > 0 {

@@ -1,7 +1,9 @@
 package p11kit
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -21,6 +23,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/go-cryptoki/cryptoki"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
@@ -397,7 +401,21 @@ func FuzzCalls(f *testing.F) {
 // A thread of a client that waits does not keep its other threads from
 // calling, nor two of them, one after the other.
 func TestOneThreadsWaitingIsNotAnothers(t *testing.T) {
-	p := connect(t, startServer(t))
+	m, err := cryptoki.Open(t.Context(), cryptoki.WithProvider(virtual.NewProvider()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	// What is written to a pipe was read when Write returns: the server has one
+	// call at a time in its hands.
+	c, theirs := net.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	var server sync.WaitGroup
+	server.Go(func() { serve(ctx, theirs, m) })
+	defer server.Wait()
+	defer cancel()
+	c.SetDeadline(time.Now().Add(5 * time.Second)) // else it would hang, not fail
+	p := (&peer{t: t, c: c, r: bufio.NewReader(c)}).greet()
 	for i := range uint32(3) {
 		if err := p.send(100+i, 65, "u", make([]byte, 8)); err != nil { // C_WaitForSlotEvent
 			t.Fatal(err)
