@@ -13,16 +13,18 @@ const endGrace = 20 * time.Millisecond
 
 // A call is one call to the transport. A caller that can be cancelled has it
 // made by the worker, a goroutine of the Conn, and may leave it behind: then
-// the worker finishes what the caller cannot. All others call directly.
+// the worker finishes what the caller cannot. All others call directly, and so
+// does everybody where the transport knows that the call ends at once.
 type call struct {
-	ctx      context.Context
-	do       func(*Conn)
-	command  []byte
-	response []byte
-	block    PINBlock
-	status   Status
-	begun    Begun
-	err      error
+	ctx       context.Context
+	do        func(*Conn)
+	command   []byte
+	response  []byte
+	block     PINBlock
+	status    Status
+	begun     Begun
+	err       error
+	immediate bool // ends at once
 	// late finishes for a caller that left.
 	late     func(*Conn)
 	panicked any
@@ -41,6 +43,7 @@ func (k *call) reset(ctx context.Context, do, late func(*Conn)) {
 	k.ctx, k.do, k.late = ctx, do, late
 	k.command, k.response, k.block, k.status = nil, nil, PINBlock{}, 0
 	k.begun, k.err, k.panicked = Begun{}, nil, nil
+	k.immediate = false
 }
 
 // The calls there are. They are functions without a closure, so that a call
@@ -49,7 +52,10 @@ func doTransmit(c *Conn) {
 	c.call.response, c.call.err = c.transport.Transmit(c.call.ctx, c.call.command)
 }
 func doBegin(c *Conn) { c.call.begun, c.call.err = c.transactor.Begin(c.call.ctx) }
-func doEnd(c *Conn)   { c.call.err = c.endTransaction() }
+func doTryBegin(c *Conn) {
+	c.call.begun, c.call.immediate, c.call.err = c.immediacy.TryBegin()
+}
+func doEnd(c *Conn) { c.call.err = c.endTransaction() }
 func doVerify(c *Conn) {
 	c.call.status, c.call.err = c.transport.(PINPad).Verify(c.call.ctx, c.call.block)
 }
@@ -62,7 +68,7 @@ func doModify(c *Conn) {
 // worker's, and not even to be looked at.
 func (c *Conn) run() error {
 	ctx := c.call.ctx
-	if ctx.Done() == nil {
+	if ctx.Done() == nil || c.call.immediate {
 		c.call.do(c)
 		return nil
 	}
@@ -81,7 +87,7 @@ func (c *Conn) run() error {
 // a moment for it, as it is the last call of its unit.
 func (c *Conn) runEnd() error {
 	ctx := c.call.ctx
-	if ctx.Done() == nil {
+	if ctx.Done() == nil || c.call.immediate {
 		c.call.do(c)
 		return nil
 	}

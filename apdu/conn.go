@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,7 @@ type Conn struct {
 	transport  Transport
 	transactor Transactor // nil if nobody else can reach the card
 	liveness   Liveness   // nil if the transport does not know
+	immediacy  Immediacy  // nil if any call may take its time
 	info       Info
 	logger     *slog.Logger
 	tap        Tap
@@ -31,6 +33,7 @@ type Conn struct {
 	resets       atomic.Uint64
 	disturbances atomic.Uint64
 	removed      atomic.Bool
+	waiting      atomic.Int32 // callers who wait for the lock
 
 	closing, cut, closed chan struct{} // closed one after the other by Close
 	closeOnce, cutOnce   sync.Once
@@ -132,6 +135,7 @@ func NewConn(t Transport, opts ...Option) *Conn {
 	}
 	c.transactor, _ = t.(Transactor)
 	c.liveness, _ = t.(Liveness)
+	c.immediacy, _ = t.(Immediacy)
 	c.epoch.Store(1)
 	caps := Capabilities{}
 	if atr, err := ParseATR(c.info.ATR); err == nil {
@@ -221,6 +225,8 @@ func (c *Conn) acquire(ctx context.Context) error {
 	select {
 	case c.lock <- struct{}{}:
 	default:
+		c.waiting.Add(1)
+		defer c.waiting.Add(-1)
 		select {
 		case c.lock <- struct{}{}:
 		case <-ctx.Done():
@@ -246,7 +252,14 @@ func (c *Conn) usable(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (c *Conn) release() { <-c.lock }
+// release gives the lock to who has waited longest, and the processor with it:
+// the card would be idle while the caller makes use of its answer.
+func (c *Conn) release() {
+	<-c.lock
+	if c.waiting.Load() > 0 {
+		runtime.Gosched()
+	}
+}
 
 // forget is called when it is not known any more what is selected.
 func (c *Conn) forget() { c.selected, c.fci = nil, nil }

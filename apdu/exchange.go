@@ -75,8 +75,9 @@ func (u *unit) transmit(ctx context.Context, command []byte, show shown) ([]byte
 	c := u.conn
 	c.call.reset(ctx, doTransmit, lateExchange)
 	c.call.command = command
+	c.call.immediate = c.immediacy != nil && c.immediacy.Immediate(command)
 	seen := command
-	if c.observed() && ctx.Done() != nil {
+	if c.observed() && ctx.Done() != nil && !c.call.immediate {
 		seen = append([]byte(nil), command...) // the worker clears its own
 		defer clear(seen)
 	}

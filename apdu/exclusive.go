@@ -100,8 +100,7 @@ func (u *unit) begin(ctx context.Context) error {
 		return nil
 	}
 	for attempt := 0; ; attempt++ {
-		c.call.reset(ctx, doBegin, lateBegin)
-		if reason := c.run(); reason != nil {
+		if reason := u.tryBegin(ctx); reason != nil {
 			u.left = true
 			return reason
 		}
@@ -115,6 +114,20 @@ func (u *unit) begin(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// tryBegin begins the transaction, at once if that can be. A non-nil result is
+// that of [Conn.run].
+func (u *unit) tryBegin(ctx context.Context) error {
+	c := u.conn
+	if c.immediacy != nil && ctx.Done() != nil {
+		c.call.reset(ctx, doTryBegin, lateBegin)
+		if c.call.do(c); c.call.immediate {
+			return nil
+		}
+	}
+	c.call.reset(ctx, doBegin, lateBegin)
+	return c.run()
 }
 
 // began keeps what the transport told with the beginning of a transaction.
@@ -143,6 +156,7 @@ func (u *unit) leave(ctx context.Context) {
 	}
 	if c.end != nil {
 		c.call.reset(ctx, doEnd, lateEnd)
+		c.call.immediate = c.immediacy != nil
 		if reason := c.runEnd(); reason != nil {
 			return
 		}

@@ -66,3 +66,17 @@ type Liveness interface {
 	// may be called at any time, also while another call is under way.
 	Alive() bool
 }
+
+// Immediacy is implemented by a Transport to a card that is part of the same
+// program: it knows of calls that wait for nothing but the processor. A Conn
+// makes those on the goroutine of its caller, which saves handing them over to
+// one of its own; a caller who is cancelled then waits for their end.
+type Immediacy interface {
+	// Immediate tells whether Transmit of this command would end within some
+	// milliseconds, whatever happens. It is asked within a transaction.
+	Immediate(command []byte) bool
+	// TryBegin is Begin that does not wait: if another transaction is open it
+	// returns false, and has done nothing. The end of a transaction that it
+	// began is immediate.
+	TryBegin() (begun Begun, ok bool, err error)
+}

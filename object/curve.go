@@ -7,6 +7,7 @@ import (
 	"encoding/asn1"
 	"math/big"
 	"slices"
+	"sync"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 )
@@ -42,6 +43,15 @@ func (c Curve) Params() []byte {
 	return der
 }
 
+// oids has CKA_EC_PARAMS of each curve, in the order of curves: most
+// parameters there are need no decoding.
+var oids = sync.OnceValue(func() (der []string) {
+	for _, c := range curves {
+		der = append(der, string(c.Params()))
+	}
+	return der
+})
+
 // CurveOf reads CKA_EC_PARAMS: the object identifier of a curve or its name as
 // a PrintableString. It returns ckr.DomainParamsInvalid if params is
 // malformed or says that the curve comes from elsewhere (implicitlyCA), and
@@ -58,6 +68,11 @@ func CurveOf(params []byte) (Curve, error) {
 // namedCurve is CurveOf that returns an empty Curve for well-formed names that
 // only a card may know.
 func namedCurve(params []byte) (Curve, error) {
+	for i, der := range oids() {
+		if der == string(params) {
+			return curves[i], nil
+		}
+	}
 	var value asn1.RawValue
 	rest, err := asn1.Unmarshal(params, &value)
 	if err != nil || len(rest) != 0 {

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -107,7 +106,7 @@ func (s *conn) hello() error {
 // call that takes long leaves the reading to a successor.
 func (s *conn) loop() {
 	for {
-		code, body, err := s.message()
+		d, err := s.message()
 		if err != nil {
 			s.cancel()
 			return
@@ -115,14 +114,15 @@ func (s *conn) loop() {
 		select {
 		case s.slots <- struct{}{}:
 		case <-s.ctx.Done():
+			d.free()
 			return
 		}
 		if s.r.Buffered() > 0 { // another call waits already
-			s.calls.Go(func() { s.carryOut(code, body) })
+			s.calls.Go(func() { s.carryOut(d) })
 			continue
 		}
 		turn := s.watch.begin()
-		s.carryOut(code, body)
+		s.carryOut(d)
 		if !s.watch.end(turn) {
 			return
 		}
@@ -130,24 +130,23 @@ func (s *conn) loop() {
 }
 
 // carryOut carries out a call and answers it.
-func (s *conn) carryOut(code uint32, body []byte) {
+func (s *conn) carryOut(d *desk) {
 	defer func() { <-s.slots }()
-	answer, err := s.app.call(s.ctx, body)
-	clear(body)
+	defer d.free()
+	err := s.app.call(s.ctx, d)
 	if err == nil {
-		err = s.answer(code, answer)
+		err = s.answer(d)
 	}
-	clear(answer)
 	if err != nil {
 		s.c.Close()
 	}
 }
 
-// message reads one message and returns its code and body. It waits as long as
-// it takes for the first byte; the rest must come in time.
-func (s *conn) message() (code uint32, body []byte, err error) {
+// message reads one message. It waits as long as it takes for the first byte;
+// the rest must come in time.
+func (s *conn) message() (*desk, error) {
 	if _, err := s.r.Peek(1); err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	late := false // a deadline is set
 	within := func(n int) {
@@ -159,44 +158,36 @@ func (s *conn) message() (code uint32, body []byte, err error) {
 	within(sizeofHeader)
 	var head [sizeofHeader]byte
 	for i := range head {
-		if head[i], err = s.r.ReadByte(); err != nil {
-			return 0, nil, err
+		b, err := s.r.ReadByte()
+		if err != nil {
+			return nil, err
 		}
+		head[i] = b
 	}
 	options, length := binary.BigEndian.Uint32(head[4:]), binary.BigEndian.Uint32(head[8:])
 	if options > maxMessage || length > maxMessage-options || length < 8 {
-		return 0, nil, fmt.Errorf("%w: %d and %d bytes", errWire, options, length)
+		return nil, fmt.Errorf("%w: %d and %d bytes", errWire, options, length)
 	}
 	within(int(options + length))
 	if _, err := s.r.Discard(int(options)); err != nil {
-		return 0, nil, err
+		return nil, err
 	}
-	if body, err = readAll(s.r, int(length)); err != nil {
-		return 0, nil, err
+	d := newDesk()
+	if err := d.read(s.r, int(length)); err != nil {
+		d.free()
+		return nil, err
 	}
 	if late {
 		s.c.SetReadDeadline(time.Time{})
 	}
-	return binary.BigEndian.Uint32(head[:]), body, nil
-}
-
-// readAll reads n bytes, and takes memory only as they come.
-func readAll(r io.Reader, n int) ([]byte, error) {
-	const step = 1 << 16
-	b := make([]byte, 0, min(n, step))
-	for len(b) < n {
-		k := min(step, n-len(b))
-		b = append(b, make([]byte, k)...)
-		if _, err := io.ReadFull(r, b[len(b)-k:]); err != nil {
-			return nil, err
-		}
-	}
-	return b, nil
+	d.code = binary.BigEndian.Uint32(head[:])
+	return d, nil
 }
 
 // answer sends what call has made.
-func (s *conn) answer(code uint32, msg []byte) error {
-	binary.BigEndian.PutUint32(msg, code)
+func (s *conn) answer(d *desk) error {
+	msg := d.w.b
+	binary.BigEndian.PutUint32(msg, d.code)
 	binary.BigEndian.PutUint32(msg[8:], uint32(len(msg)-sizeofHeader))
 	s.write.Lock()
 	defer s.write.Unlock()
@@ -204,36 +195,32 @@ func (s *conn) answer(code uint32, msg []byte) error {
 	return err
 }
 
-// newWriter returns one that leaves room for a header.
-func newWriter() *writer { return &writer{b: make([]byte, sizeofHeader, 192)} }
-
-// call carries out the call in a message's body and returns the answer, with
+// call carries out the call in a message's body and writes the answer, with
 // room for the header before it. An error is one of the protocol, and ends the
 // connection.
-func (a *application) call(ctx context.Context, body []byte) ([]byte, error) {
-	r := &reader{b: body}
+func (a *application) call(ctx context.Context, d *desk) error {
+	r, w := &d.r, &d.w
+	r.b = d.body
 	id := r.u32()
 	signature := r.array()
 	if r.err != nil || int(id) >= len(calls) || calls[id].run == nil || calls[id].request != string(signature) {
-		return nil, fmt.Errorf("%w: call %d with signature %q", errWire, id, signature)
+		return fmt.Errorf("%w: call %d with signature %q", errWire, id, signature)
 	}
 	c := &calls[id]
-	w := newWriter()
+	d.begin()
 	w.u32(id)
 	w.text(c.answer)
 	code := a.run(ctx, c, r, w)
 	if r.err != nil {
-		return nil, r.err
+		return r.err
 	}
-	if code == ckr.OK {
-		return w.b, nil
+	if code != ckr.OK {
+		d.begin()
+		w.u32(0)
+		w.text("u")
+		w.ulong(uint64(code))
 	}
-	clear(w.b)
-	e := newWriter()
-	e.u32(0)
-	e.text("u")
-	e.ulong(uint64(code))
-	return e.b, nil
+	return nil
 }
 
 // run runs a handler. A panic is an error of ours, and costs the client this

@@ -394,7 +394,7 @@ func FuzzCalls(f *testing.F) {
 			r.buffers()
 		}
 		a := &application{}
-		a.call(t.Context(), bytes.Clone(b))
+		a.call(t.Context(), &desk{body: bytes.Clone(b)})
 	})
 }
 

@@ -17,6 +17,7 @@ type Card struct {
 	file    *store.File // nil: the card lives in memory
 	observe []func(command, response []byte)
 	fault   func(n int, command []byte) Fault
+	watched bool // by functions of a test, which may take their time
 
 	mu       sync.Mutex
 	holder   *link // who may send commands now
@@ -51,6 +52,7 @@ func (o *options) card(s *system, file *store.File) *Card {
 		file:    file,
 		observe: o.observe,
 		fault:   o.fault,
+		watched: o.fault != nil || len(o.observe) > 0 || o.touch != nil,
 	}
 }
 

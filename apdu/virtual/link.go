@@ -65,6 +65,30 @@ func (l *link) begin(ctx context.Context) (undisturbed bool, err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return l.beginHolding()
+}
+
+// tryBegin is begin, unless it would have to wait: then it returns false.
+func (l *link) tryBegin() (undisturbed, ok bool, err error) {
+	c := l.card
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case l.begun:
+		return false, true, errBegun
+	case c.holder != nil && !l.gone():
+		return false, false, nil
+	case c.holder == nil:
+		c.holder = l
+	}
+	undisturbed, err = l.beginHolding()
+	return undisturbed, true, err
+}
+
+// beginHolding opens a transaction of the link that holds the card, and gives
+// it up again where that cannot be. The caller holds c.mu.
+func (l *link) beginHolding() (undisturbed bool, err error) {
+	c := l.card
 	if err := l.usable(); err != nil {
 		if c.holder == l {
 			c.release()

@@ -2,6 +2,7 @@ package virtual_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"sync"
 	"testing"
@@ -348,5 +349,72 @@ func TestConnectingNeedsReaderAndCard(t *testing.T) {
 	}
 	if names, err := p.Readers(t.Context()); err != nil || len(names) != 1 || names[0] != reader {
 		t.Errorf("Readers: %v %v", names, err)
+	}
+}
+
+// TryBegin is Begin for those who do not wait: no, while the card is another's;
+// the reset and the removal, at once.
+func TestTryBegin(t *testing.T) {
+	card := virtual.New()
+	p := virtual.Single(card)
+	a, b := connect(t, p), connect(t, p)
+	try := func(c apdu.Transport) (apdu.Begun, bool, error) { return c.(apdu.Immediacy).TryBegin() }
+
+	held := begin(t, a)
+	if _, ok, err := try(b); ok || err != nil {
+		t.Errorf("while another has the card: %v, %v", ok, err)
+	}
+	if _, ok, err := try(a); !ok || err == nil {
+		t.Errorf("a second transaction of one's own: %v, %v", ok, err)
+	}
+	held.End()
+	for _, undisturbed := range []bool{false, true} {
+		begun, ok, err := try(b)
+		if !ok || err != nil || begun.Undisturbed != undisturbed {
+			t.Fatalf("a free card: %+v, %v, %v", begun, ok, err)
+		}
+		send(t, b, "00A40000")
+		begun.End()
+	}
+
+	p.Reset("Virtual 00")
+	if _, ok, err := try(b); !ok || !errors.Is(err, apdu.ErrReset) {
+		t.Errorf("after a reset: %v, %v", ok, err)
+	}
+	held = begin(t, b) // nothing is left behind
+	p.Remove("Virtual 00")
+	for _, c := range []apdu.Transport{a, b} {
+		if _, ok, err := try(c); !ok || err == nil {
+			t.Errorf("after removal: %v, %v", ok, err)
+		}
+	}
+	held.End()
+}
+
+// What makes keys, writes or asks for a PIN may take its time; and so may any
+// command of which a test is told.
+func TestImmediate(t *testing.T) {
+	for _, x := range []struct {
+		command string
+		opts    []virtual.Option
+		want    bool
+	}{
+		{"00A40000", nil, true},
+		{"00B0000000", nil, true},
+		{"002A9E9A00", nil, true},
+		{"0087119A00", nil, true},
+		{"0020000004", nil, false},
+		{"00D60000", nil, false},
+		{"0047009A", nil, false},
+		{"00A4", nil, false},
+		{"00A40000", []virtual.Option{virtual.Faults(func(int, []byte) virtual.Fault { return virtual.Fault{} })}, false},
+		{"00A40000", []virtual.Option{virtual.Observe(func(_, _ []byte) {})}, false},
+		{"0087119A00", []virtual.Option{virtual.Touch(func() bool { return true })}, false},
+	} {
+		c := connect(t, virtual.Single(virtual.New(x.opts...)))
+		command, err := hex.DecodeString(x.command)
+		if got := c.(apdu.Immediacy).Immediate(command); got != x.want || err != nil {
+			t.Errorf("%s: %v, want %v", x.command, got, x.want)
+		}
 	}
 }

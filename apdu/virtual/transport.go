@@ -18,6 +18,7 @@ var (
 	_ apdu.Transport  = (*transport)(nil)
 	_ apdu.Transactor = (*transport)(nil)
 	_ apdu.Liveness   = (*transport)(nil)
+	_ apdu.Immediacy  = (*transport)(nil)
 )
 
 func newTransport(s *slot) *transport {
@@ -43,6 +44,38 @@ func (t *transport) Begin(ctx context.Context) (apdu.Begun, error) {
 		return apdu.Begun{}, t.wrap(err)
 	}
 	return apdu.Begun{End: t.end, Undisturbed: undisturbed}, nil
+}
+
+// TryBegin opens a transaction if that can be done now.
+func (t *transport) TryBegin() (apdu.Begun, bool, error) {
+	undisturbed, ok, err := t.link.tryBegin()
+	if !ok || err != nil {
+		return apdu.Begun{}, ok, t.wrap(err)
+	}
+	return apdu.Begun{End: t.end, Undisturbed: undisturbed}, true, nil
+}
+
+// Immediate is true for the commands that neither make keys nor write
+// anything, which would have to reach the disk, nor check a PIN; unless a test
+// looks on, which may do as it likes.
+func (t *transport) Immediate(command []byte) bool {
+	if t.link.card.watched || len(command) < 4 {
+		return false
+	}
+	switch command[1] {
+	case 0x22, // MANAGE SECURITY ENVIRONMENT
+		0x2A, // PERFORM SECURITY OPERATION
+		0x84, // GET CHALLENGE
+		0x86, // GENERAL AUTHENTICATE, of MyEID cards
+		0x87, // GENERAL AUTHENTICATE
+		0xA4, // SELECT
+		0xB0, // READ BINARY
+		0xC0, // GET RESPONSE
+		0xCA, // GET DATA
+		0xCB: // GET DATA with a tag list
+		return true
+	}
+	return false
 }
 
 // Alive is false once the card was removed or the connection closed.
