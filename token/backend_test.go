@@ -12,7 +12,7 @@ import (
 // TestBackendThatDoesNoMoreThanItMust asks for everything that is optional.
 func TestBackendThatDoesNoMoreThanItMust(t *testing.T) {
 	ctx := t.Context()
-	b := newBare(&link{})
+	b := newBare(t, &link{})
 	b.records = []Record{recordOf("data", object.ClassData, false), keyRecord("key")}
 	s := seatOn(t, b)
 	o, key := found(t, s)[0], found(t, s)[1]
@@ -47,7 +47,7 @@ func TestBackendThatDoesNoMoreThanItMust(t *testing.T) {
 // TestOneBadObjectHidesNoOther lists a damaged object among others.
 func TestOneBadObjectHidesNoOther(t *testing.T) {
 	ctx := t.Context()
-	b := newBare(&link{})
+	b := newBare(t, &link{})
 	bad := recordOf("bad", object.ClassData, false)
 	bad.Err = ckr.New(ckr.DeviceError, "", nil)
 	b.records = []Record{recordOf("a", object.ClassData, false), bad, recordOf("z", object.ClassData, false), recordOf("z", object.ClassData, false)}
@@ -71,7 +71,7 @@ func TestOneBadObjectHidesNoOther(t *testing.T) {
 // though no attribute says so.
 func TestBackendAsksForConsent(t *testing.T) {
 	ctx := t.Context()
-	b := &signer{bare: newBare(&link{})}
+	b := &signer{bare: newBare(t, &link{})}
 	b.consent = true
 	b.records = []Record{keyRecord("key")}
 	s := seatOn(t, b)

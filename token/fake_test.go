@@ -38,7 +38,11 @@ type bare struct {
 	right   string
 }
 
-func newBare(l *link) *bare { return &bare{conn: apdu.NewConn(l), right: "1234"} }
+func newBare(t testing.TB, l *link) *bare {
+	b := &bare{conn: apdu.NewConn(l), right: "1234"}
+	t.Cleanup(func() { b.conn.Close() })
+	return b
+}
 
 func (b *bare) Exclusive(ctx context.Context, f func(ctx context.Context, tx *apdu.Tx) error) error {
 	return b.conn.Exclusive(ctx, nil, f)

@@ -12,7 +12,7 @@ import (
 // gone.
 func TestSecretsOfSessionObjectsHaveOneHolder(t *testing.T) {
 	ctx := t.Context()
-	s := seatOn(t, newBare(&link{}))
+	s := seatOn(t, newBare(t, &link{}))
 	secret := []byte("0123456789abcdef")
 	o, err := s.Create(ctx, object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyAES), object.AttrValue.Is(secret))
 	if err != nil {

@@ -26,7 +26,7 @@ func use(t *testing.T, s *Seat, key *object.Object) error {
 // learns of others' visits and resets, the other one learns, too.
 func TestTwoTokensOfOneCard(t *testing.T) {
 	l := &link{}
-	first := &signer{bare: newBare(l)}
+	first := &signer{bare: newBare(t, l)}
 	second := &signer{bare: &bare{conn: first.conn, right: "1234"}}
 	first.records, second.records = []Record{keyRecord("first")}, []Record{keyRecord("second")}
 	a, b := seatOn(t, first), seatOn(t, second)
@@ -74,7 +74,7 @@ func TestKeptPINIsForgotten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := &link{}
-			s := seatOn(t, newBare(l))
+			s := seatOn(t, newBare(t, l))
 			c := s.t.card
 			kept := c.pins[User].Reveal()
 			if string(kept) != "1234" {
@@ -90,7 +90,7 @@ func TestKeptPINIsForgotten(t *testing.T) {
 
 // TestKeptPINStaysForOthers logs one of two applications out.
 func TestKeptPINStaysForOthers(t *testing.T) {
-	b := &signer{bare: newBare(&link{})}
+	b := &signer{bare: newBare(t, &link{})}
 	b.records = []Record{keyRecord("key")}
 	s := seatOn(t, b)
 	key := found(t, s)[0]
@@ -115,7 +115,7 @@ func TestKeptPINStaysForOthers(t *testing.T) {
 // TestLogoutThatCannotBeSentIsOwed logs out with a context that has ended: the
 // login has ended all the same, and the card is told before its next use.
 func TestLogoutThatCannotBeSentIsOwed(t *testing.T) {
-	b := newBare(&link{})
+	b := newBare(t, &link{})
 	s := seatOn(t, b)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -3,11 +3,7 @@ package main
 import (
 	"testing"
 
-	"github.com/go-cryptoki/cryptoki/apdu/virtual"
+	"go.uber.org/goleak"
 )
 
-func TestRunsOnTheVirtualCard(t *testing.T) {
-	if err := run(t.Context(), virtual.New()); err != nil {
-		t.Fatal(err)
-	}
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -1,16 +1,9 @@
 package main
 
 import (
-	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
-func TestRunsOnTheVirtualCard(t *testing.T) {
-	var out strings.Builder
-	if err := run(t.Context(), nil, &out); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(out.String(), "the standard library verifies it") {
-		t.Errorf("printed %s", out.String())
-	}
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/token"
 )
@@ -20,7 +22,7 @@ func TestMain(m *testing.M) {
 		playPinentry(strings.TrimSuffix(strings.TrimPrefix(filepath.Base(os.Args[0]), "pinentry-"), ".exe"))
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func playPinentry(how string) {
