@@ -16,10 +16,10 @@ type Card struct {
 	system  *system     // used by the holder of the card alone
 	file    *store.File // nil: the card lives in memory
 	observe []func(command, response []byte)
-	fault   func(n int, command []byte) Fault
 	watched bool // by functions of a test, which may take their time
 
 	mu       sync.Mutex
+	script   Script
 	holder   *link // who may send commands now
 	busy     bool  // the holder's command is being executed
 	waiting  []*waiter
@@ -27,8 +27,12 @@ type Card struct {
 	resets   uint64 // grows with every reset and removal
 	sent     uint64 // commands that were sent to the card
 	answered uint64
-	reader   *slot  // where the card is
-	stay     uint64 // grows with every insertion and removal
+	reader   *slot         // where the card is
+	stay     uint64        // grows with every insertion and removal
+	out      chan struct{} // closed when the stay in the reader ends
+	held     int           // by others, for themselves alone
+	thefts   [][]byte      // commands of others for when the transaction ends
+	ended    chan struct{} // closed by Close
 	closed   bool
 }
 
@@ -51,8 +55,9 @@ func (o *options) card(s *system, file *store.File) *Card {
 		system:  s,
 		file:    file,
 		observe: o.observe,
-		fault:   o.fault,
-		watched: o.fault != nil || len(o.observe) > 0 || o.touch != nil,
+		watched: len(o.observe) > 0 || o.touch != nil,
+		script:  o.script,
+		ended:   make(chan struct{}),
 	}
 }
 
@@ -72,8 +77,12 @@ func (c *Card) Exchanges() int {
 func (c *Card) Close() error {
 	c.mu.Lock()
 	already := c.closed
-	c.closed = true
-	c.dismiss()
+	if !already {
+		c.closed = true
+		close(c.ended)
+		c.endStay()
+		c.dismiss()
+	}
 	c.mu.Unlock()
 	if already || c.file == nil {
 		return nil
@@ -95,6 +104,7 @@ func (c *Card) enter(s *slot) error {
 	}
 	c.reader = s
 	c.stay++
+	c.out = make(chan struct{})
 	c.losePower()
 	return nil
 }
@@ -108,8 +118,41 @@ func (c *Card) leave(s *slot) {
 	}
 	c.reader = nil
 	c.stay++
+	c.held = 0
+	c.endStay()
 	c.losePower()
 	c.dismiss()
+}
+
+// endStay ends what waits for the card to go. The caller holds c.mu.
+func (c *Card) endStay() {
+	if c.out != nil {
+		close(c.out)
+		c.out = nil
+	}
+}
+
+// SetFaults replaces what Faults has given the card, from the next command on;
+// nil lets everything pass.
+func (c *Card) SetFaults(s Script) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.script = s
+}
+
+// prompt tells whether no function of a test can hold the card up.
+func (c *Card) prompt() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.watched && c.script == nil
+}
+
+// chill has the card forget with the next command what it does without power,
+// and tells nobody.
+func (c *Card) chill() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cold = true
 }
 
 // reset clears what a card forgets without power. Every link but the one that

@@ -16,8 +16,19 @@
 //
 // Readers behave as shared PC/SC readers do: several connections to one card,
 // transactions, resets by others, removal. Plug puts a card into the vpcd
-// reader of a running pcscd, where every other program finds it. Faults and
-// Observe let tests break exchanges and watch them.
+// reader of a running pcscd, where every other program finds it.
+//
+// Faults and Card.SetFaults break exchanges: the card is pulled or torn in the
+// middle of a command, the reader hangs or goes, answers are lost or rewritten,
+// another program comes in between. Rules say at which commands:
+//
+//	card.SetFaults(virtual.Rules(
+//		virtual.On(virtual.INS(0x2A), virtual.Fault{Kind: virtual.CutAfter}),
+//		virtual.Every(10, virtual.Fault{Kind: virtual.FailLink}),
+//	))
+//
+// Observe watches the exchanges; Provider.StopService, Hold, Reset, Remove and
+// RemoveReader do to all connections what others do to them.
 //
 // The card is honest about what it is not: its keys lie in the memory of the
 // process, or in a file, and nothing keeps the owner of either from reading

@@ -26,12 +26,9 @@ func Example() {
 
 // A test that wants to see how a program takes the loss of an answer.
 func ExampleFaults() {
-	card := virtual.New(virtual.Faults(func(n int, command []byte) virtual.Fault {
-		if command[1] == 0x20 { // VERIFY
-			return virtual.Fault{Kind: virtual.CutAfter}
-		}
-		return virtual.Fault{}
-	}))
+	card := virtual.New(virtual.Faults(virtual.Rules(
+		virtual.On(virtual.INS(0x20), virtual.Fault{Kind: virtual.CutAfter}), // VERIFY
+	)))
 	t, err := virtual.Single(card).Connect(context.Background(), "Virtual 00")
 	if err != nil {
 		fmt.Println(err)
@@ -41,4 +38,34 @@ func ExampleFaults() {
 	fmt.Println(err)
 	// Output:
 	// virtual: reader "Virtual 00": card removed: answer lost: the command may have been executed
+}
+
+// Every exchange of a task goes wrong once: first the task is run as it should
+// be, to see how many there are.
+func ExampleCard_SetFaults() {
+	card := virtual.New()
+	readers := virtual.Single(card)
+	task := func() error { // what is to be tested
+		t, err := readers.Connect(context.Background(), "Virtual 00")
+		if err != nil {
+			return err
+		}
+		defer t.Close()
+		for _, command := range []string{"\x00\xA4\x00\x00", "\x00\xCA\x01\xA0\x14"} {
+			if _, err := t.Transmit(context.Background(), []byte(command)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	fmt.Println(task())
+	for n := range card.Exchanges() {
+		card.SetFaults(virtual.Rules(virtual.At(n+1, virtual.Fault{Kind: virtual.CutBefore})))
+		fmt.Println(n+1, task())
+		readers.Insert("Virtual 00", card)
+	}
+	// Output:
+	// <nil>
+	// 1 virtual: reader "Virtual 00": card removed
+	// 2 virtual: reader "Virtual 00": card removed
 }

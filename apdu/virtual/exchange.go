@@ -22,11 +22,11 @@ func (l *link) transmit(ctx context.Context, command []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return l.exchange(command, alone)
+	return l.exchange(ctx, command, alone)
 }
 
 // exchange has the card execute a command. The link holds the card.
-func (l *link) exchange(command []byte, alone bool) ([]byte, error) {
+func (l *link) exchange(ctx context.Context, command []byte, alone bool) ([]byte, error) {
 	c := l.card
 	c.mu.Lock()
 	if err := l.usable(); err != nil {
@@ -36,17 +36,17 @@ func (l *link) exchange(command []byte, alone bool) ([]byte, error) {
 		c.mu.Unlock()
 		return nil, err
 	}
-	cold := c.cold
-	c.cold, c.busy = false, true
+	c.busy = true
 	c.sent++
 	l.sent++
-	n := c.sent
+	n, script := c.sent, c.script
 	c.mu.Unlock()
 
-	if cold {
-		c.system.Reset()
+	var f Fault
+	if script != nil {
+		f = script(int(n), command)
 	}
-	response, err := l.execute(int(n), command)
+	response, err := l.execute(ctx, f, command)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,54 +65,43 @@ func (l *link) exchange(command []byte, alone bool) ([]byte, error) {
 }
 
 // execute runs a command with the fault that is in store for it.
-func (l *link) execute(n int, command []byte) ([]byte, error) {
-	c := l.card
-	var f Fault
-	if c.fault != nil {
-		f = c.fault(n, command)
+func (l *link) execute(ctx context.Context, f Fault, command []byte) ([]byte, error) {
+	if err := l.before(ctx, f); err != nil {
+		return nil, err
 	}
+	c := l.card
+	c.warm()
 	response := f.Answer
 	if f.Kind.executes() {
+		if f.Kind == Tear {
+			c.system.FailAfter(f.Writes)
+		}
 		answer := c.system.Process(command)
-		if f.Kind != Override {
-			response = answer
+		if answer == nil {
+			l.pull()
+			return nil, fmt.Errorf("%w: %w", apdu.ErrRemoved, apdu.ErrUnsure)
 		}
-		for _, observe := range c.observe {
-			observe(command, response)
-		}
+		response = f.answer(answer)
+		c.show(command, response)
 	}
-	return l.suffer(f.Kind, response)
+	return l.after(f, response)
 }
 
-// suffer does what a fault does to the link and the card.
-func (l *link) suffer(kind FaultKind, response []byte) ([]byte, error) {
-	switch kind {
-	case CutBefore:
-		l.pull()
-		return nil, apdu.ErrRemoved
-	case CutAfter:
-		l.pull()
-		return nil, fmt.Errorf("%w: %w", apdu.ErrRemoved, apdu.ErrUnsure)
-	case ResetBefore:
-		l.card.reset(l)
-		return nil, apdu.ErrReset
-	case ResetAfter:
-		l.card.reset(nil)
-	case FailLink:
-		return nil, apdu.ErrLink
-	case LoseAnswer:
-		return nil, apdu.ErrUnsure
+// warm has the card forget what it does without power, if it was without since
+// the last command.
+func (c *Card) warm() {
+	c.mu.Lock()
+	cold := c.cold
+	c.cold = false
+	c.mu.Unlock()
+	if cold {
+		c.system.Reset()
 	}
-	return response, nil
 }
 
-// pull takes the card out of its reader, or tears the plug out.
-func (l *link) pull() {
-	if l.slot != nil {
-		l.slot.provider.eject(l.slot)
-		return
+// show has the observers see an exchange.
+func (c *Card) show(command, response []byte) {
+	for _, observe := range c.observe {
+		observe(command, response)
 	}
-	l.card.mu.Lock()
-	defer l.card.mu.Unlock()
-	l.dead = true
 }

@@ -1,6 +1,7 @@
 package virtual_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -21,6 +22,7 @@ func TestFaults(t *testing.T) {
 		next     error // of the one after
 		executed bool
 		removed  bool
+		repair   func(p *virtual.Provider) // what else is to be put right
 	}{
 		{name: "none", fault: virtual.Fault{}, answer: "63C2", executed: true},
 		{name: "cut before", fault: virtual.Fault{Kind: virtual.CutBefore}, want: []error{apdu.ErrRemoved}, next: apdu.ErrRemoved, removed: true},
@@ -31,6 +33,29 @@ func TestFaults(t *testing.T) {
 		{name: "override", fault: virtual.Fault{Kind: virtual.Override, Answer: []byte{0x90, 0x00}}, answer: "9000", executed: true},
 		{name: "fail link", fault: virtual.Fault{Kind: virtual.FailLink}, want: []error{apdu.ErrLink}},
 		{name: "lose answer", fault: virtual.Fault{Kind: virtual.LoseAnswer}, want: []error{apdu.ErrUnsure}, executed: true},
+		{name: "rewrite", fault: virtual.Fault{Kind: virtual.Rewrite, Edit: func(a []byte) []byte { return append([]byte{1, 2}, a...) }}, answer: "010263C2", executed: true},
+		{name: "rewrite by nobody", fault: virtual.Fault{Kind: virtual.Rewrite}, answer: "63C2", executed: true},
+		{name: "status word", fault: virtual.SW(0x6581), answer: "6581"},
+		{name: "more for ever", fault: virtual.Loop61(3), answer: "0000006100"},
+		{name: "another length for ever", fault: virtual.Loop6C(7), answer: "6C07"},
+		{name: "fail", fault: virtual.Fault{Kind: virtual.Fail, Err: context.Canceled}, want: []error{context.Canceled}},
+		{name: "reset unseen", fault: virtual.Fault{Kind: virtual.ResetUnseen}, answer: "63C2", executed: true},
+		{name: "occupied", fault: virtual.Fault{Kind: virtual.Occupy}, want: []error{apdu.ErrInUse}},
+		{
+			name: "unplugged", fault: virtual.Fault{Kind: virtual.Unplug}, want: []error{apdu.ErrRemoved}, next: apdu.ErrRemoved, removed: true,
+			repair: func(p *virtual.Provider) { p.AddReader(reader) },
+		},
+		{
+			name: "service stopped", fault: virtual.Fault{Kind: virtual.StopService}, want: []error{apdu.ErrRemoved}, next: apdu.ErrRemoved,
+			repair: func(p *virtual.Provider) { p.StartService() },
+		},
+		{name: "torn at once", fault: virtual.Fault{Kind: virtual.Tear}, want: []error{apdu.ErrRemoved}, next: apdu.ErrRemoved, removed: true},
+		{name: "torn", fault: virtual.Fault{Kind: virtual.Tear, Writes: 1}, want: []error{apdu.ErrRemoved, apdu.ErrUnsure}, next: apdu.ErrRemoved, removed: true, executed: true},
+		{name: "torn after the last write", fault: virtual.Fault{Kind: virtual.Tear, Writes: 2}, answer: "63C2", executed: true},
+		{
+			name: "swapped", fault: virtual.Fault{Kind: virtual.Swap, Card: virtual.New()}, want: []error{apdu.ErrRemoved}, next: apdu.ErrRemoved, removed: true,
+			repair: func(p *virtual.Provider) { p.Remove(reader) },
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			armed := false
@@ -59,6 +84,9 @@ func TestFaults(t *testing.T) {
 				t.Errorf("next command: %v, want %v", err, tt.next)
 			}
 			begun.End()
+			if tt.repair != nil {
+				tt.repair(p)
+			}
 			if tt.removed {
 				if err := p.Insert(reader, card); err != nil {
 					t.Errorf("the card is not out: %v", err)

@@ -11,12 +11,13 @@ import (
 // fields are guarded by the card's lock.
 type link struct {
 	card   *Card
-	slot   *slot  // the reader, or nil for a plug
-	stay   uint64 // the card's stay in the reader that the link is for
-	dead   bool   // closed, or torn out
-	begun  bool   // a transaction is open
-	resets uint64 // those that it knows of
-	sent   uint64 // commands of its own
+	slot   *slot           // the reader, or nil for a plug
+	stay   uint64          // the card's stay in the reader that the link is for
+	dead   bool            // closed, or torn out
+	begun  bool            // a transaction is open
+	resets uint64          // those that it knows of
+	sent   uint64          // commands of its own
+	left   <-chan struct{} // closed when the card goes
 
 	// What the card had seen of others, and its resets, when the last
 	// transaction ended.
@@ -30,7 +31,11 @@ var errBegun = errors.New("a transaction is open already")
 func (c *Card) newLink(s *slot) *link {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return &link{card: c, slot: s, stay: c.stay, resets: c.resets}
+	l := &link{card: c, slot: s, stay: c.stay, resets: c.resets, left: c.ended}
+	if s != nil && c.out != nil {
+		l.left = c.out
+	}
+	return l
 }
 
 // gone tells whether the link is dead for good. The caller holds c.mu.
@@ -47,6 +52,8 @@ func (l *link) usable() error {
 	case l.resets != l.card.resets:
 		l.resets = l.card.resets
 		return apdu.ErrReset
+	case l.card.held > 0 && l.slot != nil:
+		return apdu.ErrInUse
 	}
 	return nil
 }
@@ -112,6 +119,7 @@ func (l *link) end() error {
 		return apdu.ErrRemoved
 	}
 	l.ended, l.endedOthers, l.endedResets = true, c.sent-l.sent, l.resets
+	c.pay()
 	c.release()
 	return nil
 }

@@ -16,7 +16,7 @@ type options struct {
 	touch    func() bool
 	capacity int
 	observe  []func(command, response []byte)
-	fault    func(n int, command []byte) Fault
+	script   Script
 }
 
 func gather(opts []Option) options {
@@ -74,8 +74,6 @@ func Observe(f func(command, response []byte)) Option {
 	return func(o *options) { o.observe = append(o.observe, f) }
 }
 
-// Faults asks f before each command what is to go wrong; n counts the
-// commands sent to the card, from 1. f must not use the card.
-func Faults(f func(n int, command []byte) Fault) Option {
-	return func(o *options) { o.fault = f }
-}
+// Faults asks s before each command what is to go wrong. Rules makes a Script
+// of what is to happen when; Card.SetFaults gives the card another one later.
+func Faults(s Script) Option { return func(o *options) { o.script = s } }

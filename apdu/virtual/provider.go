@@ -26,6 +26,8 @@ type Provider struct {
 	slots   []*slot
 	counts  map[string]uint64 // by reader name: insertions and removals, for ever
 	changed chan struct{}     // closed at the next change
+	stopped bool              // the service does not run
+	parked  []*slot           // the readers of a service that was stopped
 }
 
 // slot is one reader.
@@ -85,12 +87,17 @@ func (p *Provider) RemoveReader(name string) error {
 	if s == nil {
 		return noReader(name)
 	}
+	p.takeAway(s)
+	return nil
+}
+
+// takeAway takes a reader away. The caller holds p.mu.
+func (p *Provider) takeAway(s *slot) {
 	if s.card != nil {
 		p.takeOut(s)
 	}
 	p.slots = slices.DeleteFunc(p.slots, func(o *slot) bool { return o == s })
 	p.notify()
-	return nil
 }
 
 // Insert puts a card into an empty reader and powers it. A card can be in one
@@ -143,13 +150,17 @@ func (p *Provider) Reset(reader string) error {
 	return nil
 }
 
-// Readers lists the names of the readers.
+// Readers lists the names of the readers. The error wraps apdu.ErrNoService
+// after StopService.
 func (p *Provider) Readers(ctx context.Context) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.served(); err != nil {
+		return nil, err
+	}
 	names := make([]string, len(p.slots))
 	for i, s := range p.slots {
 		names[i] = s.name
@@ -158,16 +169,23 @@ func (p *Provider) Readers(ctx context.Context) ([]string, error) {
 }
 
 // Connect opens a shared connection to the card in a reader. The error wraps
-// apdu.ErrNoReader or apdu.ErrNoCard.
+// apdu.ErrNoReader or apdu.ErrNoCard; apdu.ErrInUse after Hold, and
+// apdu.ErrNoService after StopService.
 func (p *Provider) Connect(ctx context.Context, reader string) (apdu.Transport, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.served(); err != nil {
+		return nil, err
+	}
 	s, err := p.occupied(reader)
 	if err != nil {
 		return nil, err
+	}
+	if s.card.isHeld() {
+		return nil, fmt.Errorf("virtual: reader %q: %w", reader, apdu.ErrInUse)
 	}
 	if s.pad != nil {
 		return padTransport{newTransport(s)}, nil
@@ -206,13 +224,28 @@ func (p *Provider) takeOut(s *slot) {
 	p.counts[s.name]++
 }
 
-// eject takes a card out because of a fault, if it is still there.
-func (p *Provider) eject(s *slot) {
+// swap takes a card out because of a fault, if it is still there, and puts
+// another one in if there is one.
+func (p *Provider) swap(s *slot, card *Card) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s.card != nil {
-		p.takeOut(s)
-		p.notify()
+	if s.card == nil || !slices.Contains(p.slots, s) {
+		return
+	}
+	p.takeOut(s)
+	if card != nil && card.enter(s) == nil {
+		s.card = card
+		p.counts[s.name]++
+	}
+	p.notify()
+}
+
+// unplug takes a reader away because of a fault, if it is still there.
+func (p *Provider) unplug(s *slot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if slices.Contains(p.slots, s) {
+		p.takeAway(s)
 	}
 }
 

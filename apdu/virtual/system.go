@@ -9,13 +9,17 @@ import (
 
 // applet is one application on a card, with its commands and its state.
 type applet interface {
-	// Process executes one command APDU.
+	// Process executes one command APDU. The answer is nil if the power failed
+	// meanwhile.
 	Process(command []byte) []byte
 	// Reset does what a loss of power does, or the selection of another
 	// application.
 	Reset()
 	// Selects tells whether a name in SELECT is the application's.
 	Selects(name []byte) bool
+	// FailAfter has the power fail after so many writes of the next command,
+	// to which Process then returns nil.
+	FailAfter(writes int)
 }
 
 // system is what runs on a card: applications, of which one is selected. The
@@ -23,6 +27,7 @@ type applet interface {
 type system struct {
 	applets []applet
 	current int
+	writes  int         // after which the power fails during the next command; 0: it does not
 	myeid   *myeid.Card // nil if there is none
 	piv     *piv.Card   // nil if there is none
 }
@@ -109,6 +114,9 @@ func (s *system) atr() []byte {
 
 func (s *system) extended() bool { return s.piv != nil && s.piv.Extended() }
 
+// FailAfter has the power fail after so many writes of the next command.
+func (s *system) FailAfter(writes int) { s.writes = writes }
+
 // Reset is the loss of power.
 func (s *system) Reset() {
 	for _, a := range s.applets {
@@ -122,6 +130,8 @@ func (s *system) Reset() {
 // forgets what was verified. A name that nobody has changes nothing (ISO
 // 7816-4 §11.2.2).
 func (s *system) Process(command []byte) []byte {
+	writes := s.writes
+	s.writes = 0
 	if name, ok := selection(command); ok && len(s.applets) > 1 {
 		next := s.find(name)
 		if next < 0 {
@@ -132,6 +142,7 @@ func (s *system) Process(command []byte) []byte {
 			s.current = next
 		}
 	}
+	s.applets[s.current].FailAfter(writes)
 	return s.applets[s.current].Process(command)
 }
 

@@ -59,7 +59,7 @@ func (t *transport) TryBegin() (apdu.Begun, bool, error) {
 // anything, which would have to reach the disk, nor check a PIN; unless a test
 // looks on, which may do as it likes.
 func (t *transport) Immediate(command []byte) bool {
-	if t.link.card.watched || len(command) < 4 {
+	if len(command) < 4 || !t.link.card.prompt() {
 		return false
 	}
 	switch command[1] {

@@ -14,12 +14,17 @@ type sight struct {
 }
 
 // Watch begins with the present state and goes on with changes until ctx is
-// done or the caller stops; it yields no errors. Changes that follow each
-// other faster than the caller takes them come as one, with a Count that has
-// grown by as many.
+// done or the caller stops. Changes that follow each other faster than the
+// caller takes them come as one, with a Count that has grown by as many. It
+// yields an error if the service was stopped before; if it is stopped later,
+// all readers are gone, and come again with it.
 func (p *Provider) Watch(ctx context.Context) iter.Seq2[apdu.Event, error] {
 	return func(yield func(apdu.Event, error) bool) {
-		seen, changed := p.look()
+		seen, changed, err := p.look()
+		if err != nil {
+			yield(apdu.Event{}, err)
+			return
+		}
 		if !yieldInitial(seen, yield) {
 			return
 		}
@@ -30,7 +35,7 @@ func (p *Provider) Watch(ctx context.Context) iter.Seq2[apdu.Event, error] {
 			case <-changed:
 			}
 			var now []sight
-			now, changed = p.look()
+			now, changed, _ = p.look() // without a service there are no readers
 			for _, e := range differences(seen, now) {
 				if ctx.Err() != nil || !yield(e, nil) {
 					return
@@ -43,7 +48,7 @@ func (p *Provider) Watch(ctx context.Context) iter.Seq2[apdu.Event, error] {
 
 // look returns the present state, and a channel that is closed when it is no
 // longer that.
-func (p *Provider) look() ([]sight, <-chan struct{}) {
+func (p *Provider) look() ([]sight, <-chan struct{}, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := make([]sight, len(p.slots))
@@ -54,7 +59,7 @@ func (p *Provider) look() ([]sight, <-chan struct{}) {
 		}
 		now[i] = sight{s, e}
 	}
-	return now, p.changed
+	return now, p.changed, p.served()
 }
 
 func yieldInitial(seen []sight, yield func(apdu.Event, error) bool) bool {

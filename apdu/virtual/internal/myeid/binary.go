@@ -60,10 +60,24 @@ func (c *Card) updateBinary(m *command) ([]byte, status) {
 	if from+len(m.data) > len(f.content) {
 		return nil, swOutside
 	}
-	copy(f.content[from:], m.data)
-	c.journal.content(f)
+	c.program(f, from, m.data)
 	c.wrote(1)
 	return nil, swOK
+}
+
+// pageSize is how many bytes of a file are written at once.
+const pageSize = 64
+
+// program writes into a file page by page, so that a loss of power leaves the
+// first pages written and the others as they were.
+func (c *Card) program(f *file, from int, data []byte) {
+	c.journal.content(f)
+	for len(data) > 0 {
+		n := min(len(data), pageSize-from%pageSize)
+		copy(f.content[from:], data[:n])
+		from, data = from+n, data[n:]
+		c.power.Wrote()
+	}
 }
 
 // eraseBinary sets the file to FF from an offset to its end.
@@ -79,8 +93,9 @@ func (c *Card) eraseBinary(m *command) ([]byte, status) {
 	if from > len(f.content) {
 		return nil, swOutside
 	}
-	fill(f.content[from:])
-	c.journal.content(f)
+	erased := make([]byte, len(f.content)-from)
+	fill(erased)
+	c.program(f, from, erased)
 	c.wrote(1)
 	return nil, swOK
 }

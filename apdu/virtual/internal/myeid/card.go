@@ -1,5 +1,7 @@
 package myeid
 
+import "github.com/go-cryptoki/cryptoki/apdu/virtual/internal/power"
+
 // Life cycle states of the applet. Access conditions hold only in the second.
 const (
 	stateCreation    = 0x01
@@ -12,6 +14,7 @@ type Card struct {
 	store   Store // nil: the state lives in memory only
 	broken  bool  // the Store could neither keep nor give back the state
 	running command
+	power   power.Supply
 
 	// The lasting state.
 	lifeCycle byte
@@ -60,8 +63,12 @@ func (c *Card) dropHalf() {
 	c.half = nil
 }
 
-// wrote counts n writes.
+// FailAfter has the power fail after so many writes of the next command.
+func (c *Card) FailAfter(writes int) { c.power.FailAfter(writes) }
+
+// wrote counts n writes, which is a write itself.
 func (c *Card) wrote(n int) {
 	c.counter += uint16(n)
 	c.journal.head = true
+	c.power.Wrote()
 }

@@ -70,6 +70,7 @@ func (c *Card) setCode(ref byte, code []byte) status {
 	p.tries = p.max
 	p.flags &^= pinLocked
 	c.journal.pin(int(ref))
+	c.power.Wrote()
 	return swOK
 }
 
@@ -108,6 +109,7 @@ func (c *Card) initialisePIN(ref byte, data []byte) status {
 	p.tries, p.pukTries = p.max, p.pukMax
 	c.pins[ref] = p
 	c.journal.pin(int(ref))
+	c.power.Wrote()
 	return swOK
 }
 

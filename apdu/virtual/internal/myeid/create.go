@@ -24,6 +24,7 @@ func (c *Card) createFile(m *command) ([]byte, status) {
 	}
 	c.attach(df, f)
 	c.current = f
+	c.power.Wrote()
 	c.wrote(1)
 	return nil, swOK
 }

@@ -88,7 +88,7 @@ func (c *Card) ecData(which byte) ([]byte, status) {
 	case 0x85:
 		return field(params.N), swOK
 	}
-	if f.key.ec == nil {
+	if f.key.ec == nil || f.prop&propValid == 0 {
 		return nil, swNoReference
 	}
 	return f.key.point(0x30), swOK

@@ -151,15 +151,23 @@ func (c *Card) attach(df, f *file) {
 	}
 }
 
-// detach removes a file and all below it, and clears what they held.
+// detach removes a file and all below it, one after the other.
 func (c *Card) detach(f *file) {
 	f.walk(func(g *file) {
-		g.dead = true
-		clear(g.content)
-		g.key.clear()
-		c.used -= g.cost()
-		c.journal.drop(g)
+		c.remove(g)
+		if !g.session() {
+			c.power.Wrote()
+		}
 	})
+}
+
+// remove takes a file without children out of the tree and clears what it held.
+func (c *Card) remove(f *file) {
+	f.dead = true
+	clear(f.content)
+	f.key.clear()
+	c.used -= f.cost()
+	c.journal.drop(f)
 	if df := f.parent; df != nil {
 		df.children = slices.DeleteFunc(df.children, func(g *file) bool { return g == f })
 	}
@@ -178,25 +186,45 @@ func (c *Card) dropSessionFiles(df *file) {
 }
 
 // format makes the file system of a blank card, with the access conditions of
-// the master file and of the application. PINs are wiped, too.
+// the master file and of the application. PINs are wiped, too. Files go first,
+// one by one; then the directories and the life cycle state change as one; the
+// PINs go last. So neither is a file shown to everybody when the power fails,
+// nor is the card locked for good.
 func (c *Card) format(mf, app acl) {
 	if c.root != nil {
-		c.detach(c.root)
+		c.wipe()
 	}
 	c.root = &file{uid: c.uid(), id: fidMF, kind: kindDF, sizeTag: 0x81, size: 0x7FFF, acl: mf, prop: propPermanent}
 	c.used = c.root.cost()
 	c.journal.header(c.root)
 	c.attach(c.root, &file{uid: c.uid(), id: fidApp, kind: kindDF, sizeTag: 0x81, size: 0x7FFF,
 		acl: app, prop: propPermanent, name: []byte(appName)})
-	for ref := range c.pins {
-		c.pins[ref].clear()
-		c.journal.pin(ref)
-	}
 	c.lifeCycle = stateCreation
 	c.current = c.root
 	c.verified = 0
 	c.env.drop()
 	c.journal.head = true
+	c.power.Wrote()
+	for ref := range c.pins {
+		was := c.pins[ref].set
+		c.pins[ref].clear()
+		c.journal.pin(ref)
+		if was {
+			c.power.Wrote()
+		}
+	}
+}
+
+// wipe removes all files.
+func (c *Card) wipe() {
+	c.root.walk(func(g *file) {
+		if g.isDF() && g.prop&propPermanent != 0 {
+			return
+		}
+		c.remove(g)
+		c.power.Wrote()
+	})
+	c.root.walk(c.remove)
 }
 
 func (c *Card) uid() uint32 {

@@ -96,16 +96,21 @@ func (c *Card) importPart(id byte, data []byte) status {
 	return swOK
 }
 
-// keyChanged notes a new key or part; prop is what to add to the properties.
+// keyChanged writes a new key or part, and then what is new of its file's
+// properties; prop is what to add to them. The public half of a key is told
+// only once the properties say that the key is valid, so that a loss of power
+// in between leaves a private key without its public half.
 func (c *Card) keyChanged(f *file, prop uint16, writes int) {
+	c.journal.key(f)
+	c.power.Wrote()
 	if f.key.usable() {
 		prop |= propValid
 	}
 	if f.prop|prop != f.prop {
 		f.prop |= prop
 		c.journal.header(f)
+		c.power.Wrote()
 	}
-	c.journal.key(f)
 	c.wrote(writes)
 }
 

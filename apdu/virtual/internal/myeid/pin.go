@@ -87,6 +87,7 @@ func (c *Card) try(ref byte, given []byte, code *[pinLength]byte, tries *byte, m
 	if c.commit() != nil {
 		return swMemory
 	}
+	c.power.Wrote()
 	var block [pinLength]byte
 	fill(block[copy(block[:], given):])
 	if !same(&block, code) {
@@ -99,6 +100,7 @@ func (c *Card) try(ref byte, given []byte, code *[pinLength]byte, tries *byte, m
 	clear(block[:])
 	*tries = max
 	c.journal.pin(int(ref))
+	c.power.Wrote()
 	return swOK
 }
 

@@ -20,8 +20,19 @@ func (h *chain) drop() {
 // Process executes one command APDU and returns the response, which is at
 // least a status word and at most 258 bytes, and which the caller owns. The
 // command is not kept. What the command changed is committed to the Store
-// before Process returns.
+// before Process returns. If the power fails meanwhile there is no response,
+// and what was written until then is what was changed.
 func (c *Card) Process(raw []byte) []byte {
+	answer, cut := c.power.Run(func() []byte { return c.process(raw) })
+	if !cut {
+		return answer
+	}
+	c.running = command{}
+	c.commit()
+	return nil
+}
+
+func (c *Card) process(raw []byte) []byte {
 	m, sw := parse(raw)
 	if sw == swOK {
 		sw = checkClass(m.cla, m.ins)

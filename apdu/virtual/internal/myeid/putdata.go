@@ -49,6 +49,7 @@ func (c *Card) activateApplet(m *command) ([]byte, status) {
 	if c.lifeCycle != stateOperational {
 		c.lifeCycle = stateOperational
 		c.journal.head = true
+		c.power.Wrote()
 	}
 	return nil, swOK
 }

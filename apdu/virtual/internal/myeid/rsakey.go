@@ -110,7 +110,7 @@ func (k *key) modulus() []byte { return k.rsa.N.FillBytes(make([]byte, k.rsa.Siz
 // rsaData is GET DATA 0100 to 0102: key information, modulus, exponent.
 func (c *Card) rsaData(which byte) ([]byte, status) {
 	k := &c.current.key
-	if k.rsa == nil {
+	if k.rsa == nil || c.current.prop&propValid == 0 {
 		return nil, swNoReference
 	}
 	switch e := big.NewInt(int64(k.rsa.E)).Bytes(); which {

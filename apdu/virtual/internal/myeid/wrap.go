@@ -102,8 +102,7 @@ func (c *Card) storeSecret(t *file, secret []byte) status {
 		if len(secret) > len(t.content) {
 			return swOutside
 		}
-		copy(t.content, secret)
-		c.journal.content(t)
+		c.program(t, 0, secret)
 		c.wrote(1)
 		return swOK
 	}

@@ -1,6 +1,10 @@
 package piv
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/power"
+)
 
 // aid names the application, SP 800-73-5 part 1 §2.2. Its beginning selects
 // it, too.
@@ -20,6 +24,7 @@ type Card struct {
 	store   Store // nil: the state lives in memory only
 	broken  bool  // the Store could neither keep nor give back the state
 	running command
+	power   power.Supply
 
 	// The lasting state.
 	pins       map[byte]*pin
@@ -51,6 +56,9 @@ func New(p Persona) *Card {
 // always touched otherwise.
 func (c *Card) SetTouch(f func() bool) { c.touch = f }
 
+// FailAfter has the power fail after so many writes of the next command.
+func (c *Card) FailAfter(writes int) { c.power.FailAfter(writes) }
+
 func (c *Card) touched() bool { return c.touch == nil || c.touch() }
 
 // Persona returns what the card is.
@@ -72,22 +80,9 @@ func (c *Card) format() {
 }
 
 // clear sets PINs, keys and objects back; the attestation key and its
-// certificate stay.
+// certificate stay. The PINs come last: as long as they are blocked, a command
+// during which the power failed can be given again.
 func (c *Card) clear() {
-	p := &c.persona
-	c.pins = map[byte]*pin{
-		refPIN: newPIN(p.PIN, p.PINTries),
-		refPUK: newPIN(p.PUK, p.PUKTries),
-	}
-	for ref := range c.pins {
-		c.journal.pin(ref)
-	}
-	if p.GlobalPIN != "" {
-		c.pins[refGlobalPIN] = newPIN(p.GlobalPIN, p.PINTries)
-		c.journal.pin(refGlobalPIN)
-	}
-	c.management = managementKey{algorithm: p.ManagementAlgorithm, key: bytes.Clone(p.ManagementKey)}
-	c.journal.head = true
 	for ref := range c.keys {
 		if ref != refAttestation {
 			c.dropKey(ref)
@@ -98,8 +93,29 @@ func (c *Card) clear() {
 			c.putObject(tag, nil)
 		}
 	}
+	p := &c.persona
 	c.putObject(tagDiscovery, discovery(p.GlobalPIN != ""))
+	c.management = managementKey{algorithm: p.ManagementAlgorithm, key: bytes.Clone(p.ManagementKey)}
+	c.journal.head = true
+	c.power.Wrote()
+	c.clearPINs()
 	c.Reset()
+}
+
+// clearPINs sets the PINs back, in one write.
+func (c *Card) clearPINs() {
+	p := &c.persona
+	c.pins = map[byte]*pin{
+		refPIN: newPIN(p.PIN, p.PINTries),
+		refPUK: newPIN(p.PUK, p.PUKTries),
+	}
+	if p.GlobalPIN != "" {
+		c.pins[refGlobalPIN] = newPIN(p.GlobalPIN, p.PINTries)
+	}
+	for ref := range c.pins {
+		c.journal.pin(ref)
+	}
+	c.power.Wrote()
 }
 
 // discovery is the object that tells which PINs there are, SP 800-73-5 part 1

@@ -220,6 +220,7 @@ func (c *Card) keep(ref byte, k *key) status {
 	c.dropKey(ref)
 	c.keys[ref] = k
 	c.journal.key(ref)
+	c.power.Wrote()
 	return swOK
 }
 
@@ -228,5 +229,6 @@ func (c *Card) dropKey(ref byte) {
 		clear(k.pkcs8)
 		delete(c.keys, ref)
 		c.journal.key(ref)
+		c.power.Wrote()
 	}
 }

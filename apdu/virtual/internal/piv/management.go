@@ -126,5 +126,6 @@ func (c *Card) setManagementKey(m *command) ([]byte, status) {
 		touch: map[byte]byte{0xFF: 1, 0xFE: 2, 0xFD: 3}[m.p2],
 	}
 	c.journal.head = true
+	c.power.Wrote()
 	return nil, swOK
 }

@@ -96,7 +96,7 @@ func (c *Card) write(tag uint32, raw []byte, empty bool) status {
 	case empty:
 		c.putObject(tag, nil)
 	default:
-		c.putObject(tag, bytes.Clone(raw))
+		c.program(tag, raw)
 	}
 	return swOK
 }
@@ -110,6 +110,24 @@ func (c *Card) putObject(tag uint32, raw []byte) {
 		c.objects[tag] = raw
 	}
 	c.journal.object(tag)
+	c.power.Wrote()
+}
+
+// pageSize is how many bytes of an object are written at once.
+const pageSize = 64
+
+// program writes an object over the one before, page by page: a loss of power
+// leaves the first pages of the new one with the rest of the old one, or with
+// erased memory, behind them.
+func (c *Card) program(tag uint32, raw []byte) {
+	object := bytes.Repeat([]byte{0xFF}, len(raw))
+	copy(object, c.objects[tag])
+	c.objects[tag] = object
+	c.journal.object(tag)
+	for at := 0; at < len(raw); at += pageSize {
+		copy(object[at:], raw[at:min(at+pageSize, len(raw))])
+		c.power.Wrote()
+	}
 }
 
 // used is how much of the capacity is taken.

@@ -70,6 +70,7 @@ func (c *Card) try(ref byte, given []byte) status {
 	if c.commit() != nil {
 		return swMemory
 	}
+	c.power.Wrote()
 	p = c.pins[ref] // the Store may have given the state back
 	if subtle.ConstantTimeCompare(given, p.code[:]) != 1 {
 		delete(c.verified, ref)
@@ -78,6 +79,7 @@ func (c *Card) try(ref byte, given []byte) status {
 	}
 	p.left = p.most
 	c.journal.pin(ref)
+	c.power.Wrote()
 	return swOK
 }
 
@@ -174,6 +176,7 @@ func (c *Card) replace(ref byte, code []byte) {
 	p.set(code)
 	p.left, p.changed = p.most, true
 	c.journal.pin(ref)
+	c.power.Wrote()
 }
 
 // resetRetryCounter is RESET RETRY COUNTER, SP 800-73-5 part 2 §3.2.3.

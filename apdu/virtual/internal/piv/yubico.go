@@ -87,11 +87,13 @@ func (c *Card) moveKey(m *command) ([]byte, status) {
 	case c.keys[to] != nil:
 		return nil, swWrongData
 	}
-	k := c.keys[from]
-	delete(c.keys, from)
-	c.keys[to] = k
-	c.journal.key(from)
+	// For a moment both slots have it: a key is not lost with the power.
+	c.keys[to] = c.keys[from]
 	c.journal.key(to)
+	c.power.Wrote()
+	delete(c.keys, from)
+	c.journal.key(from)
+	c.power.Wrote()
 	return nil, swOK
 }
 
@@ -104,9 +106,11 @@ func (c *Card) setRetries(m *command) ([]byte, status) {
 		return nil, swSecurity
 	}
 	c.pins[refPIN] = newPIN(c.persona.PIN, m.p1)
-	c.pins[refPUK] = newPIN(c.persona.PUK, m.p2)
 	c.journal.pin(refPIN)
+	c.power.Wrote()
+	c.pins[refPUK] = newPIN(c.persona.PUK, m.p2)
 	c.journal.pin(refPUK)
+	c.power.Wrote()
 	delete(c.verified, refPIN)
 	c.fresh = false
 	return nil, swOK
