@@ -16,7 +16,8 @@ import (
 // needs.
 type application struct {
 	root    *cryptoki.Module
-	version byte
+	version byte // of the protocol that the client offered, which says how mechanisms travel
+	agreed  byte // which says what calls there are
 
 	mu       sync.Mutex
 	m        *cryptoki.Module
@@ -81,6 +82,7 @@ type client struct {
 	found  []uint64 // handles of the search that were not fetched yet
 	search bool
 	ops    [kinds]operation
+	wrap   wrapping
 }
 
 // add keeps a new session and returns its handle.
@@ -123,6 +125,7 @@ func (c *client) drop() {
 		c.end(kind(k))
 	}
 	c.found, c.search = nil, false
+	c.wrap.drop()
 }
 
 // give remembers an object for its handle.

@@ -87,6 +87,50 @@ var calls = [...]call{
 	63: {"C_SeedRandom", "uay", "", false, seedRandom},
 	64: {"C_GenerateRandom", "ufy", "ay", false, generateRandom},
 	65: {"C_WaitForSlotEvent", "u", "u", false, waitForSlotEvent},
+
+	// PKCS #11 3.0: from version 1 of the protocol on.
+	66: {"C_LoginUser", "uuayay", "", false, loginUser},
+	67: {"C_SessionCancel", "uu", "", false, sessionCancel},
+	68: {"C_MessageEncryptInit", "uMu", "", false, messages},
+	69: {"C_EncryptMessage", "uayayayfy", "ay", false, messages},
+	70: {"C_EncryptMessageBegin", "uayay", "", false, messages},
+	71: {"C_EncryptMessageNext", "uayayfyu", "ay", false, messages},
+	72: {"C_MessageEncryptFinal", "u", "", false, messages},
+	73: {"C_MessageDecryptInit", "uMu", "", false, messages},
+	74: {"C_DecryptMessage", "uayayayfy", "ay", false, messages},
+	75: {"C_DecryptMessageBegin", "uayay", "", false, messages},
+	76: {"C_DecryptMessageNext", "uayayfyu", "ay", false, messages},
+	77: {"C_MessageDecryptFinal", "u", "", false, messages},
+	78: {"C_MessageSignInit", "uMu", "", false, messages},
+	79: {"C_SignMessage", "uayayfy", "ay", false, messages},
+	80: {"C_SignMessageBegin", "uay", "", false, messages},
+	81: {"C_SignMessageNext", "uayayyfy", "ay", false, messages},
+	82: {"C_MessageSignFinal", "u", "", false, messages},
+	83: {"C_MessageVerifyInit", "uMu", "", false, messages},
+	84: {"C_VerifyMessage", "uayayay", "", false, messages},
+	85: {"C_VerifyMessageBegin", "uay", "", false, messages},
+	86: {"C_VerifyMessageNext", "uayayay", "", false, messages},
+	87: {"C_MessageVerifyFinal", "u", "", false, messages},
+	88: {"C_InitToken2", "uays", "", false, initToken},
+}
+
+// The messages among the calls, whose signatures differ between versions of
+// the client, and where the calls of version 1 begin.
+const (
+	firstOfVersion1          = 66
+	firstMessage, endMessage = 68, 88
+)
+
+// lookup returns the call with a number and signature, if there is one in the
+// version that was agreed on.
+func lookup(id uint32, signature []byte, agreed byte) *call {
+	switch {
+	case int(id) >= len(calls) || calls[id].run == nil:
+	case id >= firstOfVersion1 && agreed < 1:
+	case calls[id].request == string(signature), firstMessage <= id && id < endMessage:
+		return &calls[id]
+	}
+	return nil
 }
 
 // on is a handler of calls that begin with a session.

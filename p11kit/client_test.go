@@ -78,8 +78,14 @@ func connect(t testing.TB, path string) *peer {
 // greet agrees on a version and calls C_Initialize.
 func (p *peer) greet() *peer {
 	p.t.Helper()
-	p.c.Write([]byte{0})
-	if v, err := p.r.ReadByte(); err != nil || v != Version {
+	return p.greetAs(0, 0)
+}
+
+// greetAs offers a version and expects another.
+func (p *peer) greetAs(offer, agreed byte) *peer {
+	p.t.Helper()
+	p.c.Write([]byte{offer})
+	if v, err := p.r.ReadByte(); err != nil || v != agreed {
 		p.t.Fatalf("version %d, %v", v, err)
 	}
 	p.ok(1, func(w *writer) {
@@ -221,4 +227,24 @@ func (w *writer) template(t object.Template) {
 func (w *writer) mech(t uint32) {
 	w.u32(t)
 	w.u32(nullLength)
+}
+
+// dialEnv names the socket that the test's program dials where it is run as
+// another user.
+const dialEnv = "P11KIT_TEST_DIAL"
+
+// dialAsked reports by its exit code whether the server answers a greeting.
+func dialAsked(path string) int {
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		return 3
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte{0}); err != nil {
+		return 4 // hung up already
+	}
+	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+		return 4
+	}
+	return 0
 }

@@ -19,10 +19,15 @@ const (
 	description  = "cryptoki over p11-kit"
 )
 
-var (
-	cryptokiVersion = [2]byte{2, 40}
-	libraryVersion  = [2]byte{0, 1}
-)
+var libraryVersion = [2]byte{0, 1}
+
+// cryptokiVersion is that of the calls which were agreed on.
+func (a *application) cryptokiVersion() [2]byte {
+	if a.agreed < 1 {
+		return [2]byte{2, 40}
+	}
+	return [2]byte{3, 0}
+}
 
 // handshake is what clients send with C_Initialize.
 const handshake = "PRIVATE-GNOME-KEYRING-PKCS11-PROTOCOL-V-1"
@@ -39,8 +44,8 @@ func initialize(ctx context.Context, a *application, r *reader, _ *writer) error
 
 func finalize(_ context.Context, a *application, _ *reader, _ *writer) error { return a.end() }
 
-func getInfo(_ context.Context, _ *application, _ *reader, w *writer) error {
-	w.version(cryptokiVersion)
+func getInfo(_ context.Context, a *application, _ *reader, w *writer) error {
+	w.version(a.cryptokiVersion())
 	w.fixed(manufacturer, 32)
 	w.ulong(0)
 	w.fixed(description, 32)
@@ -264,11 +269,15 @@ var setPIN = on(func(ctx context.Context, c *client, r *reader, _ *writer) error
 var login = on(func(ctx context.Context, c *client, r *reader, _ *writer) error {
 	role, p := token.Role(r.ulong()), pin(r.bytes())
 	defer p.Clear()
+	return c.login(ctx, role, p)
+})
+
+func (c *client) login(ctx context.Context, role token.Role, p token.PIN) error {
 	if role == token.ContextSpecific {
 		return c.loginOperation(ctx, p)
 	}
 	return c.s.Login(ctx, role, p)
-})
+}
 
 var logout = on(func(ctx context.Context, c *client, _ *reader, _ *writer) error { return c.s.Logout(ctx) })
 

@@ -1,6 +1,11 @@
 package p11kit
 
-import "context"
+import (
+	"bytes"
+	"context"
+
+	"github.com/go-cryptoki/cryptoki/token"
+)
 
 var generateKey = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
 	m, t := r.mechanism(c.app.version), r.template(0)
@@ -29,20 +34,47 @@ var generateKeyPair = on(func(ctx context.Context, c *client, r *reader, w *writ
 	return nil
 })
 
+// wrapping is a wrapped key that a client has asked the length of, or had too
+// little room for: it waits for the client to ask once more.
+type wrapping struct {
+	request []byte // mechanism and keys
+	state   token.State
+	result  []byte
+}
+
+func (k *wrapping) drop() {
+	clear(k.result)
+	*k = wrapping{}
+}
+
 var wrapKey = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
-	m, wrapping, key, room := r.mechanism(c.app.version), c.object(r.ulong()), c.object(r.ulong()), r.room()
+	request := r.b
+	m, by, key := r.mechanism(c.app.version), c.object(r.ulong()), c.object(r.ulong())
+	request = request[:len(request)-len(r.b)]
+	room := r.room()
 	if r.err != nil {
 		return r.err
 	}
-	wrapped, err := c.s.Wrap(ctx, m, wrapping, key)
+	info, err := c.s.Info()
 	if err != nil {
 		return err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wrapped := c.wrap.result
+	if wrapped == nil || c.wrap.state != info.State || !bytes.Equal(c.wrap.request, request) {
+		c.wrap.drop()
+		if wrapped, err = c.s.Wrap(ctx, m, by, key); err != nil {
+			return err
+		}
+	}
 	if room.query || room.size < len(wrapped) {
+		c.wrap = wrapping{bytes.Clone(request), info.State, wrapped}
 		w.length(len(wrapped))
 		return nil
 	}
 	w.bytes(wrapped)
+	c.wrap = wrapping{}
 	return nil
 })
 

@@ -15,8 +15,8 @@ import (
 )
 
 // Version is the newest version of the protocol that the server speaks: the
-// calls of PKCS #11 2.40.
-const Version = 0
+// calls of PKCS #11 3.0. Version 0 has those of 2.40.
+const Version = 1
 
 // Bounds of one connection.
 const (
@@ -73,12 +73,11 @@ func serve(ctx context.Context, c net.Conn, m *cryptoki.Module) {
 
 // conn is one connection.
 type conn struct {
-	ctx     context.Context
-	cancel  func()
-	c       net.Conn
-	r       *bufio.Reader
-	offered byte // the client's version
-	app     application
+	ctx    context.Context
+	cancel func()
+	c      net.Conn
+	r      *bufio.Reader
+	app    application
 
 	slots chan struct{}
 	calls sync.WaitGroup
@@ -94,9 +93,8 @@ func (s *conn) hello() error {
 		return err
 	}
 	s.c.SetReadDeadline(time.Time{})
-	s.offered = v
-	s.app.version = v
-	_, err = s.c.Write([]byte{min(v, Version)})
+	s.app.version, s.app.agreed = v, min(v, Version)
+	_, err = s.c.Write([]byte{s.app.agreed})
 	return err
 }
 
@@ -203,10 +201,10 @@ func (a *application) call(ctx context.Context, d *desk) error {
 	r.b = d.body
 	id := r.u32()
 	signature := r.array()
-	if r.err != nil || int(id) >= len(calls) || calls[id].run == nil || calls[id].request != string(signature) {
+	c := lookup(id, signature, a.agreed)
+	if r.err != nil || c == nil {
 		return fmt.Errorf("%w: call %d with signature %q", errWire, id, signature)
 	}
-	c := &calls[id]
 	d.begin()
 	w.u32(id)
 	w.text(c.answer)

@@ -30,7 +30,12 @@ import (
 	"github.com/go-cryptoki/cryptoki/object"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(dialEnv); path != "" {
+		os.Exit(dialAsked(path))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	roSession = flagSerial
