@@ -18,6 +18,8 @@ const (
 	tagDiscovery = 0x7E
 	tagBIT       = 0x7F61
 	tagAdmin     = 0x5FFF00
+
+	tagAttestation = 0x5FFF01 // a certificate
 )
 
 // containers has all of them. Where the discovery object tells that a card has
@@ -25,13 +27,13 @@ const (
 var containers = []container{
 	{tag: 0x5FC107, arcs: []byte{0x01, 0x81, 0x5B, 0x00}, name: "Card Capability Container"},
 	{tag: tagCHUID, arcs: []byte{0x02, 0x30, 0x00}, name: "Card Holder Unique Identifier"},
-	{tag: 0x5FC103, arcs: []byte{0x02, 0x60, 0x10}, name: "Cardholder Fingerprints", private: true},
-	{tag: 0x5FC106, arcs: []byte{0x02, 0x81, 0x10, 0x00}, name: "Security Object"},
-	{tag: 0x5FC108, arcs: []byte{0x02, 0x60, 0x30}, name: "Cardholder Facial Image", private: true},
+	{tag: tagFingerprints, arcs: []byte{0x02, 0x60, 0x10}, name: "Cardholder Fingerprints", private: true},
+	{tag: tagSecurity, arcs: []byte{0x02, 0x81, 0x10, 0x00}, name: "Security Object"},
+	{tag: tagFace, arcs: []byte{0x02, 0x60, 0x30}, name: "Cardholder Facial Image", private: true},
 	{tag: tagPrinted, arcs: []byte{0x02, 0x30, 0x01}, name: "Printed Information", private: true},
 	{tag: tagDiscovery, arcs: []byte{0x02, 0x60, 0x50}, name: "Discovery Object"},
 	{tag: tagHistory, arcs: []byte{0x02, 0x60, 0x60}, name: "Key History Object"},
-	{tag: 0x5FC121, arcs: []byte{0x02, 0x10, 0x15}, name: "Cardholder Iris Images", private: true},
+	{tag: tagIris, arcs: []byte{0x02, 0x10, 0x15}, name: "Cardholder Iris Images", private: true},
 	{tag: tagBIT, arcs: []byte{0x02, 0x10, 0x16}, name: "Biometric Information Templates Group Template", only: (*app).comparesOnCard},
 	{tag: 0x5FC122, arcs: []byte{0x02, 0x10, 0x17}, name: "Secure Messaging Certificate Signer", only: (*app).securesMessages},
 	{tag: 0x5FC123, arcs: []byte{0x02, 0x10, 0x18}, name: "Pairing Code Reference Data", private: true, only: (*app).securesMessages},

@@ -12,6 +12,8 @@
 // 9E needs none. A card shows what is in it: whether certificates are valid,
 // and whether signatures on objects are, is for the relying party to judge.
 // Only that a key signs what its certificate verifies is looked at, once.
+// Application.Inspect tells on demand what is wrong with a card: what was
+// tampered with, is expired, missing, or does not belong together.
 //
 // PIV cards have no directory. Objects are looked for when somebody asks for
 // such as they may be, so a search that names a class and a CKA_ID costs least.

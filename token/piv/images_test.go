@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/pem"
 	"flag"
 	"fmt"
 	"os"
@@ -16,11 +17,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/piv"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -67,6 +70,43 @@ func (r *rig) describe(out *bytes.Buffer) {
 		label, err := object.Get(r.Context(), o, object.AttrLabel)
 		r.must(err)
 		fmt.Fprintf(out, "%v %q: %s\n", o.Class(), label, r.finding(s, o))
+	}
+	r.must(s.Logout(r.Context()))
+	for _, f := range r.inspect(piv.Inspection{At: today, Issuers: issuers(r.T), PIN: pin(userPIN)}) {
+		fmt.Fprintf(out, "finding: %v\n", f)
+	}
+}
+
+// inspect has the card inspected by a program of its own.
+func (r *rig) inspect(in piv.Inspection) []piv.Finding {
+	r.Helper()
+	conn, err := apdu.Dial(r.Context(), r.readers, "Virtual 00")
+	r.must(err)
+	defer conn.Close()
+	app, err := piv.Open(r.Context(), conn)
+	r.must(err)
+	found, err := app.Inspect(r.Context(), in)
+	r.must(err)
+	return found
+}
+
+// issuers are the authorities that the cards of the test set come from.
+func issuers(t *testing.T) (list []*x509.Certificate) {
+	t.Helper()
+	rest, err := os.ReadFile(filepath.Join("testdata", "issuers", "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return list
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, c)
 	}
 }
 

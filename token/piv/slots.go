@@ -36,7 +36,7 @@ func makePlaces() []place {
 			byte(firstRetired + n), uint32(0x5FC10D + n), byte(0x05 + n), fmt.Sprintf("Retired Key Management %d", n+1),
 		})
 	}
-	return append(list, place{refAttestation, 0x5FFF01, 0x19, "PIV Attestation"})
+	return append(list, place{refAttestation, tagAttestation, 0x19, "PIV Attestation"})
 }
 
 func (p *place) retired() bool { return p.ref >= firstRetired && p.ref < firstRetired+retiredKeys }
