@@ -12,13 +12,16 @@ type Capabilities struct {
 	Known    bool // the card said something about itself
 	Chaining bool // command chaining
 	Extended bool // extended lengths
+	// TellsLengths says that EF.ATR/INFO holds the longest APDUs.
+	TellsLengths bool
 	// MaxCommand and MaxResponse bound an extended APDU in bytes, with header
 	// and status word; 0 means that the card told no bound.
 	MaxCommand, MaxResponse int
 }
 
 // CapabilitiesOf reads the historical bytes of an ATR, ISO 7816-4 §12.1.1: the
-// third byte of the card capabilities, compact tag 7.
+// third byte of the card capabilities, compact tag 7, and of the card service
+// data, compact tag 3, whether there are data objects in EF.ATR/INFO.
 func CapabilitiesOf(historical []byte) Capabilities {
 	var caps Capabilities
 	if len(historical) == 0 {
@@ -45,6 +48,10 @@ func CapabilitiesOf(historical []byte) Capabilities {
 			caps.Known = true
 			caps.Chaining = value[2]&0x80 != 0
 			caps.Extended = value[2]&0x40 != 0
+			caps.TellsLengths = caps.TellsLengths || value[2]&0x20 != 0
+		}
+		if tag == 3 && n == 1 && value[0]&0x10 != 0 {
+			caps.TellsLengths = true
 		}
 		objects = objects[1+n:]
 	}

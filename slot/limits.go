@@ -9,12 +9,12 @@ import (
 
 // readLimits reads how long the APDUs of a card may be, from EF.ATR/INFO (ISO
 // 7816-4 §12.2.2). It is asked for only where reader and card could exchange
-// more than short ones; most cards have no such file. Only an error of the link
-// is one.
+// more than short ones and the card says that it is told there: most cards have
+// no such file. Only an error of the link is one.
 func readLimits(ctx context.Context, conn *apdu.Conn) error {
 	caps := conn.Capabilities()
 	info := conn.Info()
-	if !caps.Extended || info.Protocol == apdu.T0 || info.MaxCommand == 0 || caps.MaxCommand != 0 {
+	if !caps.Extended || !caps.TellsLengths || info.Protocol == apdu.T0 || info.MaxCommand == 0 || caps.MaxCommand != 0 {
 		return nil
 	}
 	err := conn.Exclusive(ctx, nil, func(ctx context.Context, tx *apdu.Tx) error {

@@ -48,7 +48,8 @@ func (p *plain) Info() apdu.Info { return p.info }
 func (p *plain) Close() error    { return nil }
 
 func TestLimitsOfTheCardAreReadWhereTheyMatter(t *testing.T) {
-	extended := []byte{0x3B, 0x85, 0x01, 0x80, 0x73, 0x00, 0x00, 0xC0, 0xB6}
+	extended := []byte{0x3B, 0x85, 0x01, 0x80, 0x73, 0x00, 0x00, 0xE0, 0x96}
+	silent := []byte{0x3B, 0x85, 0x01, 0x80, 0x73, 0x00, 0x00, 0xC0, 0xB6}
 	short := []byte{0x3B, 0x85, 0x01, 0x80, 0x73, 0x00, 0x00, 0x80, 0xF6}
 	lengths := []byte{0x7F, 0x66, 0x08, 0x02, 0x02, 0x08, 0x00, 0x02, 0x02, 0x04, 0x00}
 	for _, test := range []struct {
@@ -61,6 +62,7 @@ func TestLimitsOfTheCardAreReadWhereTheyMatter(t *testing.T) {
 		{"both do extended lengths", apdu.Info{ATR: extended, Protocol: apdu.T1, MaxCommand: 65544}, lengths, 0x800, 2},
 		{"no such file", apdu.Info{ATR: extended, Protocol: apdu.T1, MaxCommand: 65544}, nil, 0, 1},
 		{"nonsense in the file", apdu.Info{ATR: extended, Protocol: apdu.T1, MaxCommand: 65544}, []byte{0x7F, 0x66, 0x09}, 0, 2},
+		{"the card does not say that it tells", apdu.Info{ATR: silent, Protocol: apdu.T1, MaxCommand: 65544}, lengths, 0, 0},
 		{"the card does not", apdu.Info{ATR: short, Protocol: apdu.T1, MaxCommand: 65544}, lengths, 0, 0},
 		{"the reader does not", apdu.Info{ATR: extended, Protocol: apdu.T1}, lengths, 0, 0},
 		{"the protocol does not", apdu.Info{ATR: extended, Protocol: apdu.T0, MaxCommand: 65544}, lengths, 0, 0},

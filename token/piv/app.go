@@ -30,7 +30,7 @@ type app struct {
 	serial  string
 	policy  byte // PIN usage policy of the discovery object
 	pinRef  byte // the PIN that logs the user in
-	retired int  // retired keys that there may be, from the first on
+	retired int  // retired keys that there may be, from the first on; -1: not known
 
 	userTries   ckr.Tries
 	oldCounters bool // the card counts in 630x, and is not asked for its state
@@ -40,7 +40,6 @@ type app struct {
 	slots   map[byte]*slot // by key reference
 	data    map[uint32]*container
 	general abilities
-	listed  bool // Objects was answered before
 }
 
 // Driver knows cards with a PIV application.
@@ -48,7 +47,7 @@ func Driver() token.Driver { return token.Driver{Name: "piv", Probe: probe} }
 
 // probe selects the application; whoever has it is of the family.
 func probe(ctx context.Context, conn *apdu.Conn) ([]token.Backend, error) {
-	a := &app{conn: conn, slots: make(map[byte]*slot), data: make(map[uint32]*container)}
+	a := &app{conn: conn, retired: -1, slots: make(map[byte]*slot), data: make(map[uint32]*container)}
 	err := conn.Exclusive(ctx, aid, func(ctx context.Context, tx *apdu.Tx) error {
 		fci, _ := tx.Selected()
 		return a.open(ctx, fci)
@@ -63,7 +62,7 @@ func probe(ctx context.Context, conn *apdu.Conn) ([]token.Backend, error) {
 	return []token.Backend{&backend{a}}, nil
 }
 
-// open reads what tells the token from others, in three exchanges.
+// open reads what tells the token from others, in two exchanges.
 func (a *app) open(ctx context.Context, fci []byte) error {
 	a.pinRef = refPIN
 	if a.looksYubico(fci) {
@@ -78,9 +77,6 @@ func (a *app) open(ctx context.Context, fci []byte) error {
 		err = a.readCHUID(ctx)
 	}
 	if err != nil {
-		return err
-	}
-	if err := a.readHistory(ctx); err != nil {
 		return err
 	}
 	a.place()
@@ -203,27 +199,43 @@ func (a *app) comparesOnCard() bool  { return a.policy&policyOCC != 0 }
 func (a *app) securesMessages() bool { return a.policy&policyVCI != 0 }
 
 // readHistory reads how many retired keys there are, SP 800-73-5 part 1
-// §3.3.3. The URL in it, of certificates that are elsewhere, is not looked at.
-// YubiKeys have retired keys without it.
+// §3.3.3, unless it is known. The URL in it, of certificates that are
+// elsewhere, is not looked at. YubiKeys have retired keys without it, and where
+// it cannot be read there may be any number.
 func (a *app) readHistory(ctx context.Context) error {
-	b, err := a.getData(ctx, tagHistory, whole)
-	a.retired = 0
-	if refused(err) {
-		if a.yubico {
-			a.retired = retiredKeys
-		}
+	if a.retired >= 0 {
 		return nil
 	}
-	if err != nil {
+	b, err := a.getData(ctx, tagHistory, whole)
+	switch {
+	case refused(err) && a.yubico:
+		a.retired = retiredKeys
+		return nil
+	case refused(err):
+		a.retired = 0
+		return nil
+	case err != nil:
 		return err
 	}
-	for _, tag := range []tlv.Tag{0xC1, 0xC2} {
-		if v, err := tlv.Find(b, 0x53, tag); err == nil && len(v) == 1 {
-			a.retired += int(v[0])
+	a.retired = retiredKeys
+	if v, err := content(tagHistory, b); err == nil {
+		if on, off, ok := historyCounts(v); ok {
+			a.retired = min(on+off, retiredKeys)
 		}
 	}
-	a.retired = min(a.retired, retiredKeys)
 	return nil
+}
+
+// used tells whether a slot may be used at all. Retired ones are by the key
+// history, or because they were written here.
+func (a *app) used(ctx context.Context, s *slot) (bool, error) {
+	if !s.retired() || s.ours {
+		return true, nil
+	}
+	if err := a.readHistory(ctx); err != nil {
+		return false, err
+	}
+	return int(s.ref-firstRetired) < a.retired, nil
 }
 
 // place makes the slots and data objects that the card may have.
@@ -233,7 +245,6 @@ func (a *app) place() {
 	for i := range places {
 		p := &places[i]
 		switch {
-		case p.retired() && int(p.ref-firstRetired) >= a.retired:
 		case p.ref == refAttestation && !a.atLeast(4, 3):
 		case a.slots[p.ref] == nil:
 			a.slots[p.ref] = &slot{place: p}

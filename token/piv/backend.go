@@ -91,14 +91,8 @@ func (a *app) parse(ref token.Ref) (kind string, s *slot, c *container, err erro
 
 // Objects lists what the card may have, without looking. What was found out
 // before is in doubt, since somebody else may have written.
-func (b *backend) Objects(ctx context.Context, _ bool) ([]token.Record, error) {
-	if b.listed {
-		if err := b.readHistory(ctx); err != nil {
-			return nil, err
-		}
-		b.place()
-	}
-	b.listed = true
+func (b *backend) Objects(context.Context, bool) ([]token.Record, error) {
+	b.retired = -1
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var list []token.Record
@@ -131,6 +125,15 @@ func (b *backend) Confirm(ctx context.Context, ref token.Ref) (token.Record, err
 	kind, s, c, err := b.parse(ref)
 	if err != nil {
 		return token.Record{}, err
+	}
+	if s != nil {
+		may, err := b.used(ctx, s)
+		if err != nil {
+			return token.Record{}, err
+		}
+		if !may {
+			return token.Record{}, ckr.New(ckr.ObjectHandleInvalid, "", nil)
+		}
 	}
 	there := false
 	switch kind {

@@ -3,7 +3,6 @@ package piv_test
 import (
 	"context"
 	"crypto"
-	"slices"
 	"strings"
 	"testing"
 
@@ -46,12 +45,6 @@ func filled(t *testing.T, p virtual.PIVPersona) *rig {
 	return r
 }
 
-// ofCard is exchanges without the look for EF.ATR that readers of extended
-// lengths take at every card.
-func (r *rig) ofCard() []string {
-	return slices.DeleteFunc(r.exchanges(), func(c string) bool { return c == "00A4080C022F01" })
-}
-
 func consent(_ context.Context, _ string, login func(token.PIN) error) error {
 	return login(pin(userPIN))
 }
@@ -71,8 +64,8 @@ func TestOpeningAndListingTakesFourExchangesAndTheCertificates(t *testing.T) {
 			r := filled(t, p)
 			r.exchanges()
 			r.connect()
-			opened := r.ofCard()
-			if len(opened) > 4 {
+			opened := r.exchanges()
+			if len(opened) > 3 {
 				t.Errorf("opening took %d: %q", len(opened), opened)
 			}
 			s := r.open("")
@@ -108,7 +101,7 @@ func TestListingReadsEachCertificateOnce(t *testing.T) {
 					own += (len(v) + 12) / 256
 				}
 			}
-			if said := r.ofCard(); len(said) > 4+own {
+			if said := r.exchanges(); len(said) > 4+own {
 				t.Errorf("%d exchanges for four certificates that take %d: %q", len(said), own, said)
 			}
 		})
@@ -170,6 +163,63 @@ func TestLoginAndSignatureTakeFewExchanges(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The key history is asked for where retired keys are, once, and tells which of
+// them are not looked for.
+func TestKeyHistoryIsAskedForOnlyForRetiredKeys(t *testing.T) {
+	for name, p := range shorts() {
+		t.Run(name, func(t *testing.T) {
+			r := filled(t, p)
+			s := r.open("")
+			r.exchanges()
+			asked := func(id byte) (history, all int) {
+				r.find(s, object.AttrClass.Is(object.ClassCertificate), object.AttrID.Is([]byte{id}))
+				said := r.exchanges()
+				for _, c := range said {
+					if strings.Contains(c, "5C035FC10C") {
+						history++
+					}
+				}
+				return history, len(said)
+			}
+			if h, _ := asked(0x01); h != 0 {
+				t.Error("the history was read for a key that is in none")
+			}
+			if h, n := asked(0x05); h != 1 || n != 1 {
+				t.Errorf("%d times the history, of %d exchanges", h, n)
+			}
+			if h, n := asked(0x06); h != 0 || n != 0 {
+				t.Errorf("%d times the history, of %d exchanges", h, n)
+			}
+		})
+	}
+}
+
+// A card of Yubico's kind without key history may have keys and certificates
+// in all twenty retired slots, each without the other. All are found.
+func TestRetiredKeysWithoutHistoryAreFound(t *testing.T) {
+	r := newRig(t, virtual.WithPIV(virtual.YubiKey57()))
+	s := r.user(adminHex)
+	_, priv := r.generate(s, mechanism.ECKeyPairGen{}, params("P-256"), 0x18)
+	key, err := s.Key(t.Context(), priv)
+	r.must(err)
+	r.store(s, key, 0x11)
+	r.must(s.Close())
+	r.connect()
+	s = r.user("")
+	r.one(s, object.ClassPrivateKey, 0x18)
+	r.one(s, object.ClassCertificate, 0x11)
+	r.exchanges()
+	r.find(s)
+	if n := len(r.exchanges()); n > 65 {
+		t.Errorf("a list of all took %d exchanges", n)
+	}
+	r.exchanges()
+	r.find(s)
+	if said := r.exchanges(); len(said) > 0 {
+		t.Errorf("a second list, with nobody else at the card, took %q", said)
 	}
 }
 

@@ -207,7 +207,7 @@ func (b *backend) holdsKey(ctx context.Context, s *slot, alg byte, pub crypto.Pu
 	b.mu.Lock()
 	s.empty()
 	s.became(alg)
-	s.present, s.made, s.pub, s.generated, s.imported = true, true, pub, generated, !generated
+	s.present, s.made, s.ours, s.pub, s.generated, s.imported = true, true, true, pub, generated, !generated
 	s.fresh = !b.hasMetadata()
 	b.mu.Unlock()
 	if err := b.look(ctx, s); err != nil {

@@ -131,6 +131,7 @@ type slot struct {
 	generated bool
 	imported  bool
 	made      bool // by us, though it may have no certificate yet
+	ours      bool // we have written here, whatever the key history says
 
 	certKnown bool // cert and certErr are as the card has it
 	cert      []byte

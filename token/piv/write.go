@@ -43,10 +43,6 @@ func (a *app) byID(t object.Template) (*slot, error) {
 			if s := a.slots[places[i].ref]; s != nil {
 				return s, nil
 			}
-			if places[i].retired() { // the card has not used it yet
-				a.slots[places[i].ref] = &slot{place: &places[i]}
-				return a.slots[places[i].ref], nil
-			}
 		}
 	}
 	return nil, ckr.Newf(ckr.TemplateInconsistent, "", "%v of a PIV card is 01 to 18 (hexadecimal), for its slots", object.AttrID.Type)
@@ -105,7 +101,7 @@ func (a *app) setCertificate(s *slot, der []byte) {
 	if c, err := x509.ParseCertificate(der); err == nil {
 		s.certPub = c.PublicKey
 	}
-	s.tested = false
+	s.tested, s.ours = false, s.ours || der != nil
 	if !a.hasMetadata() {
 		s.fresh = false
 	}
@@ -271,7 +267,7 @@ func (b *backend) move(ctx context.Context, from *slot, id object.Template, auth
 	}
 	b.mu.Lock()
 	from.empty()
-	to.fresh = false
+	to.fresh, to.ours = false, true
 	b.mu.Unlock()
 	if err := b.look(ctx, to); err != nil {
 		return token.Record{}, err
