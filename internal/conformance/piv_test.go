@@ -18,6 +18,35 @@ func TestPIV(t *testing.T) {
 	}
 }
 
+// The ways that PIV cards have in the field change nothing of it.
+func TestPIVWithQuirks(t *testing.T) {
+	quirks := map[string]virtual.PIVQuirks{
+		"old counters":      {OldCounters: true},
+		"blind status":      {BlindStatus: true},
+		"costly status":     {CountsStatus: true},
+		"reselection drops": {ReselectDrops: true},
+		"no more bytes":     {NoMoreBytes: true},
+		"old and costly":    {OldCounters: true, CountsStatus: true},
+		"all at once":       {OldCounters: true, BlindStatus: true, CountsStatus: true, ReselectDrops: true, NoMoreBytes: true},
+	}
+	for name, q := range quirks {
+		for kind, p := range map[string]virtual.PIVPersona{"nist": virtual.NISTPIV(), "yubikey": virtual.YubiKey57()} {
+			p.Quirks = q
+			if q.NoMoreBytes {
+				p.Extended = true // or long answers are lost for good
+			}
+			t.Run(kind+"/"+name, func(t *testing.T) {
+				Run(t, func(t *testing.T) Fixture { return pivFixture(t, p) })
+			})
+		}
+	}
+	short := virtual.YubiKey57()
+	short.Extended = false // its historical bytes say otherwise
+	t.Run("yubikey/no extended lengths", func(t *testing.T) {
+		Run(t, func(t *testing.T) Fixture { return pivFixture(t, short) })
+	})
+}
+
 const managementKey = "010203040506070801020304050607080102030405060708"
 
 func pivFixture(t *testing.T, p virtual.PIVPersona) Fixture {

@@ -27,6 +27,7 @@ type app struct {
 	yubico  bool
 	version [3]byte // of a YubiKey
 	silent  bool    // it knows no metadata, whatever its version
+	long    bool    // it gave an answer longer than a short one
 	serial  string
 	policy  byte // PIN usage policy of the discovery object
 	pinRef  byte // the PIN that logs the user in

@@ -45,6 +45,7 @@ const whole = apdu.MaxExtendedLe
 func (a *app) do(ctx context.Context, cmd apdu.Command) (resp []byte, err error) {
 	err = a.conn.Exclusive(ctx, aid, func(ctx context.Context, tx *apdu.Tx) error {
 		resp, err = tx.Do(ctx, cmd)
+		a.long = a.long || len(resp) > apdu.MaxShortLe
 		return err
 	})
 	return resp, err
@@ -112,6 +113,24 @@ func (a *app) extended(ctx context.Context, cmd apdu.Command, short []byte) ([]b
 		return short, nil
 	}
 	return b, err
+}
+
+// expectLong is for a long answer to a command that cannot be sent twice. A
+// card that has not been seen to give one may have no GET RESPONSE: it is tried
+// whether it takes extended lengths, of which its historical bytes say nothing.
+func (a *app) expectLong(ctx context.Context) error {
+	before := a.conn.Capabilities()
+	if a.long || before.Extended {
+		return nil
+	}
+	caps := before
+	caps.Known, caps.Extended = true, true
+	a.conn.SetCapabilities(caps)
+	_, err := a.getData(ctx, tagDiscovery, whole)
+	if err != nil && !errors.Is(err, swNotFound) {
+		a.conn.SetCapabilities(before)
+	}
+	return unlessRefused(err)
 }
 
 // header reads the outermost tag and length of what may be only the beginning

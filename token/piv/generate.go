@@ -186,6 +186,11 @@ func (b *backend) generate(ctx context.Context, s *slot, alg byte, policy []byte
 		return nil, err
 	}
 	defer leave()
+	if rsaBits(alg) > 1024 {
+		if err := b.expectLong(ctx); err != nil {
+			return nil, err
+		}
+	}
 	inner := append(tlv.New(0x80, []byte{alg}), policy...)
 	resp, err := b.do(ctx, apdu.Command{INS: insGenerate, P2: s.ref, Data: tlv.New(0xAC, inner), Le: whole})
 	if err != nil {
