@@ -118,7 +118,11 @@ func (c *Card) unit(ctx context.Context, op string, f func(ctx context.Context) 
 		if err := c.notice(ctx, tx); err != nil {
 			return err
 		}
-		return f(ctx)
+		err := f(ctx)
+		if err != nil {
+			c.refused(ctx, tx, err)
+		}
+		return err
 	})
 	if err == nil {
 		return nil

@@ -58,8 +58,10 @@ func (c *Card) look(ctx context.Context, t *Token, e *entry) error {
 	case code == ckr.DeviceRemoved, code == ckr.FunctionCanceled, !c.Alive():
 		return err
 	default:
+		// Where the card refused, it is asked again next time: what it says may
+		// have to do with the moment.
 		found = r.Record
-		found.Err, found.Unsure = Wrap("", err), false
+		found.Err, found.Unsure = Wrap("", err), refusal(err)
 	}
 	c.put(found)
 	c.mu.Lock()

@@ -96,8 +96,10 @@ func (s *Seat) DeriveKeys(ctx context.Context, g Grant, a Auth, m mechanism.Mech
 	for i, t := range completed {
 		key, err := s.makeSecret(ctx, op, t, rest[:lengths[i]], from...)
 		if err != nil {
+			ctx, done := Aftermath(ctx)
+			defer done()
 			for _, made := range keys {
-				s.Destroy(context.WithoutCancel(ctx), made)
+				s.Destroy(ctx, made)
 			}
 			return nil, err
 		}

@@ -63,7 +63,9 @@ func (s *Seat) GenerateKeyPair(ctx context.Context, m mechanism.Mechanism, pub, 
 		return nil, nil, err
 	}
 	if privKey, err = s.make(ctx, op, priv); err != nil {
-		s.Destroy(context.WithoutCancel(ctx), pubKey)
+		ctx, done := Aftermath(ctx)
+		defer done()
+		s.Destroy(ctx, pubKey)
 		return nil, nil, err
 	}
 	return pubKey, privKey, nil

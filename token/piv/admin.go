@@ -168,6 +168,14 @@ func (a *app) logoutAdmin(ctx context.Context) error {
 	return unlessRefused(err)
 }
 
+// giveBack gives the administrator's right back, also for a caller who was
+// cancelled meanwhile.
+func (a *app) giveBack(ctx context.Context) {
+	ctx, done := token.Aftermath(ctx)
+	defer done()
+	a.logoutAdmin(ctx)
+}
+
 func unlessRefused(err error) error {
 	if refused(err) {
 		return nil
@@ -196,7 +204,7 @@ func (a *app) admit(ctx context.Context, auth token.Auth) (leave func(), err err
 	if err := a.prove(ctx, key); err != nil {
 		return nil, err
 	}
-	return func() { a.logoutAdmin(context.WithoutCancel(ctx)) }, nil
+	return func() { a.giveBack(ctx) }, nil
 }
 
 // changeAdmin replaces the management key (Yubico's SET MANAGEMENT KEY). The

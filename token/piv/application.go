@@ -87,7 +87,7 @@ func (p *Application) SetRetries(ctx context.Context, management, pin token.PIN,
 		if err := b.loginAdmin(ctx, management); err != nil {
 			return err
 		}
-		defer b.logoutAdmin(context.WithoutCancel(ctx))
+		defer b.giveBack(ctx)
 		if err := b.Login(ctx, token.ContextSpecific, pin); err != nil {
 			return err
 		}

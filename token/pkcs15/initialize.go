@@ -167,7 +167,16 @@ func (a *app) writeFile(ctx context.Context, dir []byte, f plannedFile, content 
 		return err
 	}
 	// The end is marked, whatever a new file holds.
-	return a.write(ctx, nil, append(content, make([]byte, min(1, f.size-len(content)))...))
+	content = append(content, make([]byte, min(1, f.size-len(content)))...)
+	if f.fid != fidODF {
+		return a.write(ctx, nil, content)
+	}
+	// Its first byte makes the token, even if the card loses its power within
+	// a command.
+	if err := a.write(ctx, content[:1], content); err != nil {
+		return err
+	}
+	return a.write(ctx, nil, content[:1])
 }
 
 func (a *app) firstContent(f plannedFile, label string) []byte {

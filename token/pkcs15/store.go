@@ -80,7 +80,8 @@ func (r *rollback) add(f func(ctx context.Context) error) { *r = append(*r, f) }
 // run takes everything back and returns err. If the card cannot be asked any
 // more, what is left has no directory entry, and so is no object.
 func (r *rollback) run(ctx context.Context, err error) error {
-	ctx = context.WithoutCancel(ctx)
+	ctx, done := token.Aftermath(ctx)
+	defer done()
 	for i := len(*r) - 1; i >= 0; i-- {
 		if undone := (*r)[i](ctx); undone != nil && !refused(undone) {
 			break
@@ -366,8 +367,10 @@ func (b *backend) Destroy(ctx context.Context, ref token.Ref, _ token.Auth) erro
 		err := a.deleteFile(ctx, e.path.file)
 		if err != nil && !errors.Is(err, swNotFound) {
 			if refused(err) {
-				a.writeDir(context.WithoutCancel(ctx), e.dir, was)
-				b.synced(context.WithoutCancel(ctx))
+				ctx, done := token.Aftermath(ctx)
+				defer done()
+				a.writeDir(ctx, e.dir, was)
+				b.synced(ctx)
 			}
 			return fmt.Errorf("file %X: %w", e.path.file, err)
 		}

@@ -186,13 +186,13 @@ func (c *Card) dropSessionFiles(df *file) {
 }
 
 // format makes the file system of a blank card, with the access conditions of
-// the master file and of the application. PINs are wiped, too. Files go first,
-// one by one; then the directories and the life cycle state change as one; the
-// PINs go last. So neither is a file shown to everybody when the power fails,
-// nor is the card locked for good.
+// the master file and of the application. PINs are wiped, too. The new master
+// file takes the place of the old one, with all that was in it, in one write
+// with the life cycle state; the PINs go afterwards. So neither is a file shown
+// to everybody when the power fails, nor is the card locked for good.
 func (c *Card) format(mf, app acl) {
 	if c.root != nil {
-		c.wipe()
+		c.root.walk(c.remove)
 	}
 	c.root = &file{uid: c.uid(), id: fidMF, kind: kindDF, sizeTag: 0x81, size: 0x7FFF, acl: mf, prop: propPermanent}
 	c.used = c.root.cost()
@@ -213,18 +213,6 @@ func (c *Card) format(mf, app acl) {
 			c.power.Wrote()
 		}
 	}
-}
-
-// wipe removes all files.
-func (c *Card) wipe() {
-	c.root.walk(func(g *file) {
-		if g.isDF() && g.prop&propPermanent != 0 {
-			return
-		}
-		c.remove(g)
-		c.power.Wrote()
-	})
-	c.root.walk(c.remove)
 }
 
 func (c *Card) uid() uint32 {
