@@ -1,262 +1,255 @@
 package faults_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
-	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
 )
 
-// task is something that programs do with a card. A fault may leave the card
-// with other labels than before only if the task writes.
-type task struct {
-	name   string
-	writes bool
-	pins   int // PINs that the task sends when all goes well
-	run    func(r *rig, s *session.Session) error
-}
-
-var tasks = []task{
-	{"open and list", false, 0, func(r *rig, _ *session.Session) error {
-		s, err := session.Open(r.ctx, r.token)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		_, err = r.tryLabels(s)
-		return err
-	}},
-	{"log in and sign", false, 1, func(r *rig, s *session.Session) error {
-		if err := s.Logout(r.ctx); err != nil {
-			return err
-		}
-		if err := s.Login(r.ctx, token.User, pin(userPIN)); err != nil {
-			return err
-		}
-		key, err := r.tryKey(s, "k")
-		if err != nil {
-			return err
-		}
-		return r.sign(s, key)
-	}},
-	{"decrypt", false, 0, func(r *rig, s *session.Session) error {
-		for key, err := range s.Find(r.ctx, object.AttrClass.Is(object.ClassPrivateKey), object.AttrLabel.Is("rsa")) {
-			if err != nil {
-				return err
-			}
-			_, err := s.Decrypt(r.ctx, mechanism.RSAPKCS{SessionKeyLen: 16}, key, append([]byte{0}, bytes.Repeat([]byte{7}, 127)...))
-			return err
-		}
-		return ckr.New(ckr.KeyHandleInvalid, "find the key", nil)
-	}},
-	{"create an object", true, 0, func(r *rig, s *session.Session) error {
-		_, err := s.Create(r.ctx, data("new", true)...)
-		return err
-	}},
-	{"generate a key pair", true, 0, func(r *rig, s *session.Session) error {
-		common := object.Template{object.AttrToken.Is(true), object.AttrLabel.Is("new"), object.AttrID.Is([]byte{1})}
-		_, _, err := s.GenerateKeyPair(r.ctx, mechanism.ECKeyPairGen{}, common.With(object.AttrECParams.Is(p256)), common)
-		return err
-	}},
-	{"destroy", true, 0, func(r *rig, s *session.Session) error {
-		for o, err := range s.Find(r.ctx, object.AttrLabel.Is("private")) {
-			if err != nil {
-				return err
-			}
-			return s.Destroy(r.ctx, o)
-		}
-		return ckr.New(ckr.ObjectHandleInvalid, "find the object", nil)
-	}},
-	{"change the PIN", true, 1, func(r *rig, s *session.Session) error { return s.SetPIN(r.ctx, pin(userPIN), pin(newPIN)) }},
-	{"initialise", true, 1, func(r *rig, s *session.Session) error {
-		if err := s.Close(); err != nil {
-			return err
-		}
-		return r.token.Initialize(r.ctx, pin(soPIN), "again")
-	}},
-}
-
-// kind is a fault: what becomes of an exchange.
-type kind struct {
-	name   string
-	harm   func(r *rig, next func() ([]byte, error)) ([]byte, error)
-	pulled bool
-}
-
-func refuse(sw uint16) kind {
-	return kind{fmt.Sprintf("%04X", sw), func(*rig, func() ([]byte, error)) ([]byte, error) {
-		return []byte{byte(sw >> 8), byte(sw)}, nil
-	}, false}
-}
-
-func fail(name string, err error, executed bool) kind {
-	return kind{name, func(_ *rig, next func() ([]byte, error)) ([]byte, error) {
-		if executed {
-			next()
-		}
-		return nil, err
-	}, false}
-}
-
-func rewrite(name string, f func(a []byte) []byte) kind {
-	return kind{name, func(_ *rig, next func() ([]byte, error)) ([]byte, error) {
-		a, err := next()
-		if err == nil {
-			a = f(slices.Clone(a))
-		}
-		return a, err
-	}, false}
-}
-
-var kinds = []kind{
-	{"pulled before", func(r *rig, _ func() ([]byte, error)) ([]byte, error) {
-		r.readers.Remove(reader)
-		return nil, apdu.ErrRemoved
-	}, true},
-	{"pulled after", func(r *rig, next func() ([]byte, error)) ([]byte, error) {
-		next()
-		r.readers.Remove(reader)
-		return nil, fmt.Errorf("%w: %w", apdu.ErrRemoved, apdu.ErrUnsure)
-	}, true},
-	{"reset before", func(r *rig, next func() ([]byte, error)) ([]byte, error) {
-		r.readers.Reset(reader)
-		return next()
-	}, false},
-	{"reset after", func(r *rig, next func() ([]byte, error)) ([]byte, error) {
-		a, err := next()
-		r.readers.Reset(reader)
-		return a, err
-	}, false},
-	fail("link", apdu.ErrLink, false), fail("answer lost", apdu.ErrUnsure, true), fail("strange", errors.New("strange"), false),
-	refuse(0x6F00), refuse(0x6982), refuse(0x6581), refuse(0x6A84), refuse(0x6D00), refuse(0x6C01), refuse(0x6100), refuse(0x0000),
-	rewrite("empty", func([]byte) []byte { return nil }),
-	rewrite("one byte", func(a []byte) []byte { return a[:1] }),
-	rewrite("no data", func(a []byte) []byte { return a[len(a)-2:] }),
-	rewrite("half", func(a []byte) []byte { return append(a[:(len(a)-2)/2], a[len(a)-2:]...) }),
-	rewrite("more", func(a []byte) []byte { return append(make([]byte, 300), a...) }),
-	rewrite("zeros", func(a []byte) []byte { return make([]byte, len(a)) }),
-	rewrite("flipped", func(a []byte) []byte { a[0] ^= 0x55; return a }),
-}
-
-// prepared is a card for the tasks, with an RSA key if it is asked for.
-func prepared(t *testing.T, x task) (*rig, *session.Session) {
-	t.Helper()
-	if x.name == "decrypt" {
-		r, s, _, _ := rsaRig(t)
-		return r, s
-	}
-	r := newRig(t)
-	return r, r.user()
-}
-
-// TestExhaustive runs each task once for each of its exchanges and each kind
-// of fault, and looks whether the promises are kept: the error is one of those
-// documented and holds no PIN, no transaction is open, no try is lost beyond
-// the one that was entered, and the card is whole for another program.
+// TestExhaustive runs each task on each kind of card once for each of its
+// exchanges and each kind of fault, and looks whether the promises are kept:
+//
+//   - nothing panics, and no goroutine is left, in a bubble of its own;
+//   - who waits for a card that does not answer is let go in time;
+//   - the error is one of those documented;
+//   - no PIN and no key is in an error or in the log;
+//   - no transaction is open;
+//   - no try is lost, no PIN goes to another card, and few are sent at all;
+//   - what the session says of its login is what it sees and can do;
+//   - the card is whole for another program.
 func TestExhaustive(t *testing.T) {
-	runs := 0
-	for _, x := range tasks {
-		t.Run(x.name, func(t *testing.T) {
-			r, s := prepared(t, x)
-			r.wire.forget()
-			r.ok(x.run(r, s))
-			n := len(r.wire.sent())
-			for at := 1; at <= n; at++ {
-				for i, k := range kinds {
-					part := i%5 == at%5 && at%2 == 1 && x.name != "decrypt"
-					if !*exhaustive && !part {
-						continue
+	runs, sum := 0, 0
+	for i, f := range families() {
+		for j, x := range tasks {
+			t.Run(f.name+"/"+x.name, func(t *testing.T) {
+				n := f.exchanges(t, x)
+				sum += n
+				for at := 1; at <= n; at++ {
+					for k, kind := range kinds {
+						if !*exhaustive && (i+j+k+at)%23 != 0 {
+							continue
+						}
+						runs++
+						f.faulted(t, x, at, kind)
 					}
-					runs++
-					if !faulted(t, x, at, k) {
+					for writes := 1; writes < 100; writes++ {
+						if !*exhaustive && (at+writes)%7 != 0 {
+							continue
+						}
+						runs++
+						if !f.faulted(t, x, at, tear(writes)) {
+							break
+						}
+					}
+					if t.Failed() {
 						return
 					}
 				}
-			}
-		})
+			})
+		}
 	}
-	t.Logf("%d runs", runs)
+	t.Logf("%d runs: %d kinds of fault, and tearing, at %d exchanges of %d tasks on %d kinds of card", runs, len(kinds), sum, len(tasks), len(families()))
 }
 
-// faulted runs a task with one fault.
-func faulted(t *testing.T, x task, at int, k kind) bool {
-	return t.Run(fmt.Sprintf("%d/%s", at, k.name), func(t *testing.T) {
-		r, s := prepared(t, x)
-		r.wire.forget()
-		i := 0
-		r.wire.set(func(w *wire) {
-			w.transmit = func(_ context.Context, _ []byte, next func() ([]byte, error)) ([]byte, error) {
-				if i++; i == at {
-					return k.harm(r, next)
-				}
-				return next()
-			}
-		})
-		err := x.run(r, s)
-		r.wire.heal()
-		if err != nil {
-			r.code(err, documented...)
-			for _, secret := range []string{userPIN, soPIN, newPIN} {
-				if strings.Contains(err.Error(), secret) {
-					t.Errorf("the error holds a PIN: %v", err)
-				}
-			}
+// bench is a card, and a program that is logged in to it.
+type bench struct {
+	*rig
+	family
+	other *virtual.Card // for swapping
+	wrong int           // PINs that it was sent
+	log   records
+}
+
+// bench prepares a card for a task.
+func (f family) bench(t *testing.T, x task) (*bench, *session.Session) {
+	t.Helper()
+	b := &bench{family: f}
+	card := f.fresh(t, x)
+	b.rig = strangerOn(t, card, virtual.Single(card), cryptoki.WithLogger(b.log.logger()))
+	b.look()
+	b.other = f.spare(virtual.Observe(func(command, _ []byte) {
+		if carriesPIN(command) {
+			b.wrong++
 		}
-		if n := r.wire.open(); n != 0 {
-			t.Errorf("%d transactions are open", n)
-		}
-		if n := r.wire.pins(); n > x.pins+2 {
-			t.Errorf("%d PINs were sent", n)
-		}
-		if k.pulled {
-			r.ok(r.readers.Insert(reader, r.card))
-		}
-		r.whole(x)
+	}))
+	s := must(session.Open(b.ctx, b.token, session.ReadWrite(), session.WithPINFunc(f.write)))(t)
+	b.ok(s.Login(b.ctx, token.User, pin(userPIN)))
+	b.wire.forget()
+	return b, s
+}
+
+// exchanges counts those of a task that goes well.
+func (f family) exchanges(t *testing.T, x task) (n int) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s := f.bench(t, x)
+		b.ok(x.run(b, b.ctx, s))
+		n = len(b.wire.sent())
 	})
+	return n
+}
+
+// faulted runs a task with one fault, and tells whether it cut the card off.
+func (f family) faulted(t *testing.T, x task, at int, k kind) (cut bool) {
+	t.Run(fmt.Sprintf("%d/%s", at, k.name), func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b, s := f.bench(t, x)
+			b.card.SetFaults(virtual.Rules(virtual.Rule{First: at, Every: k.every, Fault: k.fault(b)}))
+			ctx, cancel := context.WithTimeout(b.ctx, patience)
+			defer cancel()
+			start := time.Now()
+			err := x.run(b, ctx, s)
+			if took := time.Since(start); took > patience+x.closing+100*time.Millisecond {
+				t.Errorf("the caller is let go after %v", took)
+			}
+			b.card.SetFaults(nil)
+			b.answers(err, x)
+			if k.cure != nil {
+				k.cure(b)
+			} else if k.torn {
+				cut = b.readers.Insert(reader, b.card) == nil
+			}
+			synctest.Wait()
+			if n := b.wire.open(); n != 0 {
+				t.Errorf("%d transactions are open", n)
+			}
+			b.consistent(s, k)
+			b.whole(x, k)
+			b.discreet()
+		})
+	})
+	return cut
+}
+
+// answers checks the error of a task, and the PINs that were sent.
+func (b *bench) answers(err error, x task) {
+	b.Helper()
+	if err != nil {
+		b.code(err, documented...)
+		for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err)} {
+			if form, found := betrayed(text, b.secrets); found {
+				b.Errorf("the error holds a secret, as %q: %v", form, err)
+			}
+		}
+	}
+	if n := b.wire.pins(); n > x.pins+1 {
+		b.Errorf("%d PINs were sent", n)
+	}
+	if b.wrong > 0 {
+		b.Errorf("%d PINs were sent to another card", b.wrong)
+	}
+}
+
+// discreet checks that nothing secret was logged.
+func (b *bench) discreet() {
+	b.Helper()
+	log := b.log.String()
+	if len(log) < 1000 {
+		b.Errorf("nothing was logged: %s", log)
+	}
+	if form, found := betrayed(log, b.secrets); found {
+		b.Errorf("the log holds a secret, as %q", form)
+	}
+}
+
+// consistent checks that a session sees and can do what it says that it may.
+func (b *bench) consistent(s *session.Session, k kind) {
+	b.Helper()
+	for range 2 {
+		said, err := s.Info()
+		if err != nil {
+			b.code(err, ckr.SessionHandleInvalid, ckr.DeviceRemoved, ckr.TokenNotPresent)
+			return
+		}
+		seen, err := b.sees(s)
+		if err != nil {
+			b.code(err, documented...)
+		}
+		now := must(s.Info())(b)
+		if said.State == token.RWPublic && (seen > 0 || now.State != token.RWPublic) {
+			b.Errorf("not logged in, and %d private objects are seen; the state becomes %v", seen, now.State)
+		}
+		if now.State == token.RWUser && err == nil && seen == 0 && !k.lies {
+			b.Error("logged in, and no private object is seen")
+		}
+		err = b.signs(b.ctx, s)
+		now = must(s.Info())(b)
+		switch code := ckr.Of(err); {
+		case err == nil && now.State != token.RWUser:
+			b.Errorf("the key is used in state %v", now.State)
+		case code == ckr.UserNotLoggedIn && now.State != token.RWPublic:
+			b.Errorf("in state %v it is said: %v", now.State, err)
+		case err != nil && now.State == token.RWUser && !k.lies:
+			b.Errorf("logged in, and the key is not used: %v", err)
+		}
+		if err != nil {
+			b.code(err, documented...)
+		}
+	}
+}
+
+// sees counts the private objects that a session finds.
+func (b *bench) sees(s *session.Session) (n int, err error) {
+	for _, err := range s.Find(b.ctx, object.AttrPrivate.Is(true)) {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }
 
 // whole checks as another program that the card holds what it should.
-func (r *rig) whole(x task) {
-	r.Helper()
-	other := r.stranger()
-	info := must(other.token.Info(r.ctx))(r)
-	if x.name == "initialise" {
+func (b *bench) whole(x task, k kind) {
+	b.Helper()
+	other := &bench{rig: b.stranger(), family: b.family}
+	if x.name == "initialise" && b.initialises {
+		info := must(other.token.Info(b.ctx))(b)
 		if !info.Flags.Has(token.FlagTokenInitialized) || !info.Flags.Has(token.FlagUserPINInitialized) {
-			r.ok(other.token.Initialize(r.ctx, pin(soPIN), "again"))
+			b.ok(other.token.Initialize(b.ctx, pin(soPIN), "again"))
 			return
 		}
 	}
-	s := other.open(true)
-	err := s.Login(r.ctx, token.User, pin(userPIN))
-	if x.name == "change the PIN" && ckr.Of(err) == ckr.PINIncorrect {
-		err = s.Login(r.ctx, token.User, pin(newPIN))
-	} else if err == nil && x.name != "change the PIN" {
-		r.ok(s.Logout(r.ctx))
-		var e *ckr.Error
-		if wrong := s.Login(r.ctx, token.User, pin(wrongPIN)); !errors.As(wrong, &e) || e.Tries != (ckr.Tries{Left: 2, Known: true}) {
-			r.Errorf("a try is lost: %v", wrong)
-		}
-		err = s.Login(r.ctx, token.User, pin(userPIN))
-	}
-	r.ok(err)
-	labels := other.labels(s)
-	for _, want := range []string{"k", "public"} {
-		if !slices.Contains(labels, want) {
-			r.Errorf("%q is not among %q", want, labels)
+	s := must(session.Open(b.ctx, other.token, session.ReadWrite(), session.WithPINFunc(b.write)))(b)
+	other.enters(s, x, k)
+	for _, match := range []object.Template{b.public, b.private, b.signer} {
+		if _, err := first(b.ctx, s, match); err != nil {
+			b.Errorf("%v is not found: %v", match, err)
 		}
 	}
-	if !x.writes && !slices.Contains(labels, "private") || slices.ContainsFunc(labels, func(l string) bool { return strings.Contains(l, "damaged") }) {
-		r.Errorf("the card holds %q", labels)
+	for _, label := range other.labels(s) {
+		if strings.Contains(label, "damaged") && !k.torn {
+			b.Errorf("%s is on the card", label)
+		}
 	}
-	r.ok(other.sign(s, other.key(s, "k")))
+	b.ok(other.signs(b.ctx, s))
+}
+
+// enters logs in, and checks the tries.
+func (b *bench) enters(s *session.Session, x task, k kind) {
+	b.Helper()
+	if x.name == "change the PIN" {
+		err := s.Login(b.ctx, token.User, pin(userPIN))
+		if ckr.Of(err) == ckr.PINIncorrect {
+			err = s.Login(b.ctx, token.User, pin(newPIN))
+		}
+		b.ok(err)
+		return
+	}
+	err := s.Login(b.ctx, token.User, pin(wrongPIN))
+	var e *ckr.Error
+	if !errors.As(err, &e) || !e.Tries.Known || e.Tries.Left != b.tries-1 && !(k.torn && e.Tries.Left == b.tries-2) {
+		b.Errorf("a try is lost: %v", err)
+	}
+	b.ok(s.Login(b.ctx, token.User, pin(userPIN)))
 }

@@ -7,8 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	_ "crypto/sha1"
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -89,12 +87,6 @@ func staleBuffers(t *testing.T) {
 			}
 		}
 	}
-}
-
-// forms are the ways in which a secret could be written.
-func forms(secret string) []string {
-	return []string{secret, hex.EncodeToString([]byte(secret)), fmt.Sprintf("%X", secret), fmt.Sprintf("% x", secret),
-		base64.StdEncoding.EncodeToString([]byte(secret)), strings.Trim(fmt.Sprint([]byte(secret)), "[]")}
 }
 
 // H4

@@ -66,11 +66,16 @@ func (w *wire) count(ins byte) (n int) {
 // question.
 func (w *wire) pins() (n int) {
 	for _, c := range w.sent() {
-		if ins := c[1]; (ins == 0x20 || ins == 0x24 || ins == 0x2C) && len(c) > 5 {
+		if carriesPIN(c) {
 			n++
 		}
 	}
 	return n
+}
+
+func carriesPIN(command []byte) bool {
+	ins := command[1]
+	return (ins == 0x20 || ins == 0x24 || ins == 0x2C) && len(command) > 5
 }
 
 // open returns how many transactions are open.
