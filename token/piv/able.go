@@ -36,6 +36,7 @@ func (a *app) able() abilities {
 func (a *app) keyAble(s *slot) abilities {
 	t := abilities{}
 	switch bits := rsaBits(s.alg); {
+	case s.ref == refAttestation: // it only attests
 	case bits > 0:
 		rsaAble(t, bits, bits)
 	case s.alg == algP256:

@@ -6,9 +6,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/des"
-	"crypto/pbkdf2"
 	"crypto/rand"
-	"crypto/sha1"
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
@@ -44,28 +42,37 @@ func blockCipher(alg byte, key []byte) (cipher.Block, error) {
 	return aes.NewCipher(key)
 }
 
+// adminMetadata is what the card tells of its management key: algorithm and
+// touch policy. They are 0 if it does not tell.
+func (a *app) adminMetadata(ctx context.Context) (alg, touch byte, err error) {
+	if !a.hasMetadata() {
+		return 0, 0, nil
+	}
+	b, err := a.do(ctx, apdu.Command{INS: insMetadata, P2: refAdmin, Le: 256})
+	if err != nil {
+		return 0, 0, unlessRefused(err)
+	}
+	if v, err := tlv.Find(b, 0x01); err == nil && len(v) == 1 {
+		alg = v[0]
+	}
+	if v, err := tlv.Find(b, 0x02); err == nil && len(v) == 2 {
+		touch = v[1]
+	}
+	return alg, touch, nil
+}
+
 // algorithms that a management key of a length may be of, in the order to try
 // them. A card that tells leaves one.
 func (a *app) algorithms(ctx context.Context, length int) ([]byte, error) {
 	byLength := map[int][]byte{16: {algAES128}, 24: {algTDES, algAES192}, 32: {algAES256}}[length]
-	if !a.hasMetadata() {
-		return byLength, nil
+	alg, _, err := a.adminMetadata(ctx)
+	if err != nil || alg == 0 {
+		return byLength, err
 	}
-	b, err := a.do(ctx, apdu.Command{INS: insMetadata, P2: refAdmin, Le: 256})
-	if refused(err) {
-		return byLength, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	v, err := tlv.Find(b, 0x01)
-	if err != nil || len(v) != 1 {
-		return byLength, nil
-	}
-	if bytes.IndexByte(byLength, v[0]) < 0 {
+	if bytes.IndexByte(byLength, alg) < 0 {
 		return nil, ckr.Newf(ckr.PINIncorrect, "", "the card's management key is not %d bytes long", length)
 	}
-	return v, nil
+	return []byte{alg}, nil
 }
 
 // prove shows the card that we have its management key, and lets it show that
@@ -143,15 +150,12 @@ func (a *app) logoutAdmin(ctx context.Context) error {
 	if !a.yubico {
 		return nil
 	}
-	alg := byte(algTDES)
-	if a.hasMetadata() {
-		b, err := a.do(ctx, apdu.Command{INS: insMetadata, P2: refAdmin, Le: 256})
-		if err != nil {
-			return unlessRefused(err)
-		}
-		if v, err := tlv.Find(b, 0x01); err == nil && len(v) == 1 {
-			alg = v[0]
-		}
+	alg, _, err := a.adminMetadata(ctx)
+	if err != nil {
+		return err
+	}
+	if alg == 0 {
+		alg = algTDES
 	}
 	ask := apdu.Command{INS: insAuthenticate, P1: alg, P2: refAdmin, Le: 256, Data: tlv.New(tagTemplate, tlv.New(tagWitness))}
 	resp, err := a.do(ctx, ask)
@@ -205,124 +209,4 @@ func (a *app) admit(ctx context.Context, auth token.Auth) (leave func(), err err
 		return nil, err
 	}
 	return func() { a.giveBack(ctx) }, nil
-}
-
-// changeAdmin replaces the management key (Yubico's SET MANAGEMENT KEY). The
-// old one is proved first.
-func (a *app) changeAdmin(ctx context.Context, old, new token.PIN) error {
-	if !a.yubico {
-		return ckr.Newf(ckr.FunctionNotSupported, "", "the management key of this card is changed by its issuer")
-	}
-	from, err := managementKey(old.Reveal())
-	if err != nil {
-		return err
-	}
-	defer clear(from)
-	to, err := managementKey(new.Reveal())
-	if err != nil {
-		return err
-	}
-	defer clear(to)
-	if err := a.prove(ctx, from); err != nil {
-		return err
-	}
-	alg := map[int]byte{16: algAES128, 24: algTDES, 32: algAES256}[len(to)]
-	if algs, err := a.algorithms(ctx, len(from)); err == nil && len(to) == 24 {
-		if alg = algs[0]; len(from) != 24 && a.atLeast(5, 7) {
-			alg = algAES192
-		}
-	}
-	data := append([]byte{alg, refAdmin, byte(len(to))}, to...)
-	defer clear(data)
-	_, err = a.do(ctx, apdu.Command{INS: insSetAdmin, P1: 0xFF, P2: 0xFF, Data: data})
-	return err
-}
-
-// derivation is what YubiKey Manager notes of the management key in the object
-// 5FFF00: that it is kept in 5FC109, or the salt that it is derived from the
-// PIN with.
-type derivation struct {
-	known bool
-	kept  bool
-	salt  []byte
-	key   []byte // derived, while the user is logged in
-}
-
-// Of YubiKey Manager's notes.
-const (
-	noteKept       = 0x02
-	saltLength     = 16
-	derivedRounds  = 10000
-	derivedLength  = 24
-	tagNotes       = tlv.Tag(0x80)
-	tagNoteFlags   = tlv.Tag(0x81)
-	tagNoteSalt    = tlv.Tag(0x82)
-	tagKept        = tlv.Tag(0x88)
-	tagKeptKey     = tlv.Tag(0x89)
-	tagObjectValue = tlv.Tag(0x53)
-)
-
-// readAdminData reads the notes, once.
-func (a *app) readAdminData(ctx context.Context) error {
-	d := &a.derived
-	if d.known || !a.yubico {
-		return nil
-	}
-	raw, err := a.getData(ctx, tagAdmin, whole)
-	if err != nil {
-		d.known = refused(err)
-		return unlessRefused(err)
-	}
-	d.known = true
-	if v, err := tlv.Find(raw, tagObjectValue, tagNotes, tagNoteFlags); err == nil && len(v) == 1 {
-		d.kept = v[0]&noteKept != 0
-	}
-	if v, err := tlv.Find(raw, tagObjectValue, tagNotes, tagNoteSalt); err == nil && len(v) == saltLength {
-		d.salt = bytes.Clone(v)
-	}
-	return nil
-}
-
-// derive makes the key of a PIN that was just verified, where the card says so.
-func (d *derivation) derive(pin []byte) error {
-	if d.salt == nil {
-		return nil
-	}
-	d.clear()
-	key, err := pbkdf2.Key(sha1.New, string(pin), d.salt, derivedRounds, derivedLength)
-	if err != nil {
-		return nil // not in this mode of the program
-	}
-	d.key = key
-	return nil
-}
-
-func (d *derivation) clear() {
-	clear(d.key)
-	d.key = nil
-}
-
-// keptKey returns the management key that the card keeps for the user.
-func (a *app) keptKey(ctx context.Context) ([]byte, error) {
-	missing := ckr.Newf(ckr.UserNotLoggedIn, "", "writing needs the card's management key")
-	if err := a.readAdminData(ctx); err != nil {
-		return nil, err
-	}
-	d := &a.derived
-	if d.kept {
-		raw, err := a.getData(ctx, tagPrinted, whole)
-		if err == nil {
-			v, err := tlv.Find(raw, tagObjectValue, tagKept, tagKeptKey)
-			if err == nil && keyLength(len(v)) {
-				return v, nil
-			}
-			clear(raw)
-		} else if !refused(err) {
-			return nil, err
-		}
-	}
-	if d.key != nil {
-		return bytes.Clone(d.key), nil
-	}
-	return nil, missing
 }

@@ -74,6 +74,7 @@ func (a *app) keyRecord(s *slot, unsure bool) token.Record {
 		object.AttrSensitive.Is(true), object.AttrExtractable.Is(false),
 		object.AttrAlwaysSensitive.Is(s.generated), object.AttrNeverExtractable.Is(s.generated),
 		object.AttrAlwaysAuthenticate.Is(s.alwaysAuthenticate()), object.AttrWrapWithTrusted.Is(false))
+	known = append(known, s.policyAttrs()...)
 	return token.Record{Ref: ref, Private: s.private(), Known: known, Unsure: unsure}
 }
 
@@ -118,9 +119,9 @@ func publicView(pub crypto.PublicKey) (object.Template, error) {
 
 // uses is what a key is for. The card does the same with every RSA key; the
 // standard has keys on curves sign or agree, by their slot, and YubiKeys let
-// them do both.
+// them do both. The attestation key is used by the card alone.
 func (a *app) uses(s *slot, class object.Class) object.Template {
-	isRSA := rsaBits(s.alg) > 0
+	isRSA := rsaBits(s.alg) > 0 && s.ref != refAttestation
 	sign := isRSA || a.signsWith(s)
 	derive := a.derivesWith(s)
 	if class == object.ClassPublicKey {
@@ -136,6 +137,9 @@ func (a *app) uses(s *slot, class object.Class) object.Template {
 }
 
 func (a *app) signsWith(s *slot) bool {
+	if s.ref == refAttestation {
+		return false
+	}
 	switch s.alg {
 	case algP256, algP384:
 		return a.yubico || !s.agrees()
@@ -146,6 +150,9 @@ func (a *app) signsWith(s *slot) bool {
 }
 
 func (a *app) derivesWith(s *slot) bool {
+	if s.ref == refAttestation {
+		return false
+	}
 	switch s.alg {
 	case algP256, algP384:
 		return a.yubico || s.agrees()

@@ -24,6 +24,10 @@
 // from where YubiKey Manager keeps it for the user's PIN. Application gives
 // what PKCS #11 has no calls for: version, tries, reset.
 //
+// A management key that YubiKey Manager derives from the PIN follows the PIN, and
+// one that it keeps on the card is kept there when it is changed. PIN and touch
+// policies of YubiKeys are the attributes AttrPINPolicy and AttrTouchPolicy.
+//
 // Labels, identifiers and uses of keys are those of the slots and cannot be
 // changed; secure messaging and biometry are left out.
 package piv

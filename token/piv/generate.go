@@ -155,30 +155,6 @@ func (b *backend) vacant(ctx context.Context, s *slot) error {
 	return nil
 }
 
-// policies are the elements that a YubiKey takes for what the template wants
-// beyond the slot's default.
-func (b *backend) policies(s *slot, priv object.Template) ([]byte, error) {
-	var more []byte
-	if b.yubico {
-		switch {
-		case object.Is(priv, object.AttrAlwaysAuthenticate) && s.ref != refSignature:
-			more = tlv.New(0xAA, []byte{pinAlways})
-		case s.ref == refCardAuth && object.Is(priv, object.AttrPrivate):
-			more = tlv.New(0xAA, []byte{pinOnce})
-		}
-	} else if object.Is(priv, object.AttrAlwaysAuthenticate) && s.ref != refSignature {
-		return nil, ckr.Newf(ckr.TemplateInconsistent, s.String(), "of this card's keys, 9C alone needs the PIN at each use")
-	}
-	known := b.locked(kindKey, s, nil).Known
-	if len(more) > 0 {
-		known = known.With(object.AttrPrivate.Is(true))
-	}
-	return more, holds(priv, known, object.AttrPrivate, object.AttrSensitive, object.AttrExtractable)
-}
-
-// pinOnce is the PIN policy of YubiKeys for once a session.
-const pinOnce = 2
-
 // generate makes the key and returns its public half.
 func (b *backend) generate(ctx context.Context, s *slot, alg byte, policy []byte, auth token.Auth) (crypto.PublicKey, error) {
 	leave, err := b.admit(ctx, auth)

@@ -142,19 +142,12 @@ type slot struct {
 	able   abilities
 }
 
-// PIN policies of YubiKeys.
-const (
-	pinNever     = 1
-	pinAlways    = 3
-	pinAlwaysBio = 5
-)
-
 // alwaysAuthenticate tells whether each use needs the PIN.
 func (s *slot) alwaysAuthenticate() bool {
 	if s.pin == 0 {
 		return s.ref == refSignature
 	}
-	return s.pin == pinAlways || s.pin == pinAlwaysBio
+	return s.pin == PINAlways || s.pin == PINMatchAlways
 }
 
 // private tells whether the key exists for the user only: it is usable by
@@ -163,7 +156,7 @@ func (s *slot) private() bool {
 	if s.ref != refCardAuth {
 		return true
 	}
-	return s.pin != 0 && s.pin != pinNever
+	return s.pin != 0 && s.pin != PINNever
 }
 
 // hasMetadata tells whether the card tells of its keys. Some that call

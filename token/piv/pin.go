@@ -57,7 +57,8 @@ func (b *backend) Login(ctx context.Context, r token.Role, secret token.PIN) err
 	if err := b.judge(err, &b.userTries); err != nil {
 		return err
 	}
-	return b.derived.derive(secret.Reveal())
+	b.derived.derive(secret.Reveal())
+	return nil
 }
 
 // judge turns the answer to a PIN command into a code and notes the tries.
@@ -144,7 +145,7 @@ func (b *backend) PINStatus(ctx context.Context, r token.Role) (bool, ckr.Tries,
 }
 
 // ChangePIN replaces the user's PIN (CHANGE REFERENCE DATA, SP 800-73-5 part 2
-// §3.2.2), or the management key.
+// §3.2.2), or the management key. One that is derived from the PIN follows it.
 func (b *backend) ChangePIN(ctx context.Context, r token.Role, old, new token.PIN) error {
 	switch {
 	case r == token.SO:
@@ -157,7 +158,7 @@ func (b *backend) ChangePIN(ctx context.Context, r token.Role, old, new token.PI
 	if err := b.exchange(ctx, insChange, b.pinRef, &b.userTries, old, new); err != nil {
 		return err
 	}
-	return b.derived.derive(new.Reveal())
+	return b.rederive(ctx, old, new)
 }
 
 // UnblockPIN sets the user's PIN with the PUK (RESET RETRY COUNTER, SP

@@ -74,7 +74,7 @@ func (a *app) keyError(s *slot, err error) error {
 	switch {
 	case !refused(err):
 		return err
-	case errors.Is(err, swSecurity) && s.touch > 1:
+	case errors.Is(err, swSecurity) && s.touch > TouchNever:
 		return ckr.Newf(ckr.FunctionRejected, s.String(), "the card was not touched in time, or has forgotten the PIN: %w", err)
 	case errors.Is(err, swSecurity):
 		return ckr.New(ckr.UserNotLoggedIn, s.String(), err)
