@@ -183,7 +183,7 @@ func emptyContents(t *testing.T) {
 	}
 	// Public keys without content.
 	p := r.stranger()
-	p.wire.answers(func(command, answer []byte) []byte {
+	p.answers(func(command, answer []byte) []byte {
 		if command[1] == 0xCA {
 			return []byte{0x90, 0x00}
 		}
@@ -329,7 +329,7 @@ func wrongSignatures(t *testing.T) {
 		"empty": {}, "garbage": []byte("garbage"), "zero r": derPair(make([]byte, 32), one), "zero s": derPair(one, make([]byte, 32)),
 		"r is n": derPair(half, one), "too large": derPair(one, bytes.Repeat([]byte{0xFF}, 40)), "DER and more": append(derPair(one, one), 0), "zeros": make([]byte, 64),
 	} {
-		r.wire.answers(func(command, answer []byte) []byte {
+		r.answers(func(command, answer []byte) []byte {
 			if command[1] == 0x2A {
 				return append(slices.Clone(sig), 0x90, 0x00)
 			}
@@ -340,7 +340,7 @@ func wrongSignatures(t *testing.T) {
 		} else {
 			r.code(err, ckr.DeviceError, ckr.FunctionFailed)
 		}
-		r.wire.heal()
+		r.heal()
 		r.ok(r.sign(s, key))
 	}
 }
@@ -379,7 +379,7 @@ func wrongPlaintexts(t *testing.T) {
 	for name, plain := range map[string][]byte{
 		"empty": {}, "short": make([]byte, 5), "long": make([]byte, n+1), "zeros": make([]byte, n), "ones": bytes.Repeat([]byte{0xFF}, n),
 	} {
-		r.wire.answers(func(command, answer []byte) []byte {
+		r.answers(func(command, answer []byte) []byte {
 			if command[1] == 0x2A || command[1] == 0xC0 {
 				return append(slices.Clone(plain), 0x90, 0x00)
 			}
@@ -390,7 +390,7 @@ func wrongPlaintexts(t *testing.T) {
 		} else {
 			r.code(err, ckr.DeviceError, ckr.EncryptedDataInvalid, ckr.EncryptedDataLenRange, ckr.FunctionFailed)
 		}
-		r.wire.heal()
+		r.heal()
 		if got := must(s.Decrypt(r.ctx, mechanism.RSAPKCS{}, key, secret))(t); string(got) != "secret" {
 			t.Errorf("then to %q", got)
 		}
@@ -407,7 +407,7 @@ func wrongGeneratedKey(t *testing.T) {
 		s := r.user()
 		before := r.labels(s)
 		r.wire.forget()
-		r.wire.answers(func(command, good []byte) []byte {
+		r.answers(func(command, good []byte) []byte {
 			if command[1] == 0x46 || command[1] == 0x47 || command[1] == 0xCA && command[3] < 0xA0 {
 				return append(slices.Clone(answer), 0x90, 0x00)
 			}
@@ -418,7 +418,7 @@ func wrongGeneratedKey(t *testing.T) {
 		if n := r.wire.count(0x46); n > 1 {
 			t.Errorf("%s: %d commands to generate", name, n)
 		}
-		r.wire.heal()
+		r.heal()
 		if err == nil {
 			// The card's key may be read again by other means.
 			must(s.PublicKey(r.ctx, pub))(t)
@@ -465,7 +465,7 @@ func wrongFileSizes(t *testing.T) {
 		p := r.stranger()
 		p.module.Close()
 		p = strangerOn(t, r.card, r.readers)
-		p.wire.answers(func(command, answer []byte) []byte {
+		p.answers(func(command, answer []byte) []byte {
 			if command[1] != 0xA4 || len(answer) < 6 || answer[0] != 0x6F {
 				return answer
 			}
@@ -514,7 +514,7 @@ func wildPINInfo(t *testing.T) {
 			}
 		}
 		p := strangerOn(t, r.card, r.readers)
-		p.wire.forge(forged{fidAODF: {content: wild}})
+		p.forge(forged{fidAODF: {content: wild}})
 		p.look()
 		ps := p.open(false)
 		p.wire.forget()
@@ -554,7 +554,7 @@ func oddRetryCounters(t *testing.T) {
 	for sw, left := range map[string]int{"\x63\x00": -1, "\x63\xC2": 2, "\x63\xC0": 0, "\x69\x82": -1, "\x6F\x00": -1} {
 		r := newRig(t)
 		s := r.open(false)
-		r.wire.answers(func(command, answer []byte) []byte {
+		r.answers(func(command, answer []byte) []byte {
 			if command[1] == 0x20 && len(command) > 5 {
 				return []byte(sw)
 			}
@@ -613,7 +613,7 @@ func oddLabels(t *testing.T) {
 			t.Errorf("%.20q: nothing is listed", label)
 		}
 		p := strangerOn(t, r.card, r.readers)
-		p.wire.forge(forged{fidTokenInfo: {content: tlv.New(seq, tlv.New(0x02, []byte{0}), tlv.New(octets, []byte(label)), tlv.New(utf8Tag, []byte(label)),
+		p.forge(forged{fidTokenInfo: {content: tlv.New(seq, tlv.New(0x02, []byte{0}), tlv.New(octets, []byte(label)), tlv.New(utf8Tag, []byte(label)),
 			tlv.New(0x80, []byte(label)), tlv.New(bitstr, []byte{0, 0}))}})
 		p.look()
 		info := must(p.token.Info(r.ctx))(t)
@@ -637,7 +637,7 @@ func staleAnswers(t *testing.T) {
 		p := strangerOn(t, r.card, r.readers)
 		var last []byte
 		i := 0
-		p.wire.answers(func(_, answer []byte) []byte {
+		p.answers(func(_, answer []byte) []byte {
 			if i++; i == at {
 				return slices.Clone(last)
 			}
@@ -646,7 +646,7 @@ func staleAnswers(t *testing.T) {
 		})
 		err := p.story()
 		r.code(err, documented...)
-		p.wire.heal()
+		p.heal()
 		r.ok(r.readers.Remove(reader))
 		r.ok(r.readers.Insert(reader, r.card))
 		if again := p.story(); again != nil {

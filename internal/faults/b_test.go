@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -124,36 +125,19 @@ func keptPINIsOld(t *testing.T) {
 	r.ok(s.Login(r.ctx, token.User, pin(newPIN)))
 }
 
-// hits has the first command with an instruction byte, and data, go wrong.
-func (r *rig) hits(ins byte, err error, executed bool) {
-	done := false
-	r.wire.set(func(w *wire) {
-		w.transmit = func(_ context.Context, command []byte, next func() ([]byte, error)) ([]byte, error) {
-			if done || command[1] != ins || len(command) <= 5 {
-				return next()
-			}
-			done = true
-			if executed {
-				next()
-			}
-			return nil, err
-		}
-	})
-}
-
 // B6
 func lostAnswerToVerify(t *testing.T) {
 	for _, executed := range []bool{true, false} {
 		r := newRig(t)
 		s := r.open(true)
 		r.wire.forget()
-		r.hits(0x20, apdu.ErrUnsure, executed)
+		r.loses(0x20, executed)
 		r.code(s.Login(r.ctx, token.User, pin(userPIN)), ckr.DeviceError)
 		if n := r.wire.pins(); n != 1 {
 			t.Errorf("%d PINs were sent", n)
 		}
 		r.state(s, token.RWPublic)
-		r.wire.heal()
+		r.heal()
 		r.ok(s.Login(r.ctx, token.User, pin(userPIN)))
 	}
 }
@@ -166,7 +150,7 @@ func blockedPIN(t *testing.T) {
 		r := newRig(t)
 		s := r.open(true)
 		r.wire.forget()
-		r.wire.answers(func(command, answer []byte) []byte {
+		r.answers(func(command, answer []byte) []byte {
 			if command[1] == 0x20 && len(command) > 5 {
 				return []byte(sw)
 			}
@@ -199,36 +183,36 @@ func swappedCard(t *testing.T) {
 
 // B9
 func consentIsNotShared(t *testing.T) {
-	r := newRig(t)
+	var seen [][]byte
+	r := newRig(t, virtual.Observe(func(command, _ []byte) { seen = append(seen, bytes.Clone(command)) }))
 	s := r.user()
 	key := r.pair(s, "always", object.AttrAlwaysAuthenticate.Is(true))
-	other := must(r.readers.Connect(r.ctx, reader))(t)
-	defer other.Close()
 	op := must(s.NewSign(r.ctx, mechanism.ECDSA{}, key))(t)
 	must(op.Write(make([]byte, 32)))(t)
 	r.ok(op.Login(r.ctx, pin(userPIN)))
 	// Another program gets its turn whenever no transaction is open.
-	r.wire.set(func(w *wire) {
-		w.begin = func(ctx context.Context) error {
-			other.Transmit(ctx, []byte{0x00, 0xA4, 0x00, 0x0C, 0x02, 0x3F, 0x00})
-			return nil
-		}
-	})
+	theft := [][]byte{{0x00, 0xA4, 0x00, 0x0C, 0x02, 0x3F, 0x00}}
+	r.suffers(virtual.Every(1, virtual.Fault{Kind: virtual.Steal, Commands: theft}))
 	r.wire.forget()
+	seen = nil
 	must(op.Sum(r.ctx))(t)
-	verify := -1
-	for i, c := range r.wire.sent() {
+	verify, stolen := -1, 0
+	for i, c := range seen {
 		switch {
+		case bytes.Equal(c, theft[0]):
+			stolen++
 		case c[1] == 0x20 && len(c) > 5:
 			verify = i
-		case c[1] == 0xA4 && verify >= 0:
-			t.Errorf("SELECT between VERIFY and the use")
-		case c[1] == 0x2A && verify < 0:
-			t.Error("a use without VERIFY before it")
+		case c[1] == 0x2A:
+			for _, between := range seen[max(verify, 0):i] {
+				if verify < 0 || between[1] == 0xA4 {
+					t.Errorf("%X before the use, VERIFY at %d", between, verify)
+				}
+			}
 		}
 	}
-	if n := r.wire.pins(); n != 1 {
-		t.Errorf("%d PINs were sent", n)
+	if n := r.wire.pins(); n != 1 || stolen == 0 {
+		t.Errorf("%d PINs were sent, and %d commands of another program", n, stolen)
 	}
 }
 
@@ -283,7 +267,7 @@ func oddAnswersToVerify(t *testing.T) {
 	for _, sw := range []string{"\x6F\x00", "\x67\x00", "\x6D\x00", "\x62\x83", "\x90\x01", "\x00\x00", "\x61\x00"} {
 		r := newRig(t)
 		s := r.open(true)
-		r.wire.answers(func(command, answer []byte) []byte {
+		r.answers(func(command, answer []byte) []byte {
 			if command[1] == 0x20 && len(command) > 5 || command[1] == 0xC0 {
 				return []byte(sw)
 			}
@@ -327,12 +311,12 @@ func lostAnswerToChange(t *testing.T) {
 		r := newRig(t)
 		s := r.user()
 		r.wire.forget()
-		r.hits(0x24, apdu.ErrUnsure, executed)
+		r.loses(0x24, executed)
 		r.code(s.SetPIN(r.ctx, pin(userPIN), pin(newPIN)), ckr.DeviceError)
 		if n := r.wire.pins(); n != 1 {
 			t.Errorf("%d PINs were sent", n)
 		}
-		r.wire.heal()
+		r.heal()
 		now := userPIN
 		if executed {
 			now = newPIN

@@ -1,7 +1,6 @@
 package faults_test
 
 import (
-	"context"
 	"crypto"
 	"errors"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
@@ -173,7 +173,7 @@ func errorEndsOperation(t *testing.T) {
 	_, err := op.Sum(r.ctx)
 	r.code(err, ckr.OperationNotInitialized)
 
-	r.wire.answers(func(command, answer []byte) []byte {
+	r.answers(func(command, answer []byte) []byte {
 		if command[1] == 0x2A {
 			return []byte{0x6F, 0x00}
 		}
@@ -183,7 +183,7 @@ func errorEndsOperation(t *testing.T) {
 	must(op.Write(make([]byte, 32)))(t)
 	_, err = op.Sum(r.ctx)
 	r.code(err, ckr.DeviceError, ckr.FunctionFailed)
-	r.wire.heal()
+	r.heal()
 	_, err = op.Sum(r.ctx)
 	r.code(err, ckr.OperationNotInitialized)
 }
@@ -272,12 +272,7 @@ func closeDuringCalls(t *testing.T) {
 		r := newRig(t)
 		s := r.user()
 		key := r.key(s, "k")
-		r.wire.set(func(w *wire) {
-			w.transmit = func(_ context.Context, _ []byte, next func() ([]byte, error)) ([]byte, error) {
-				time.Sleep(10 * time.Minute)
-				return next()
-			}
-		})
+		r.slow(10 * time.Minute)
 		errs := make(chan error, 1)
 		go func() { errs <- r.sign(s, key) }()
 		synctest.Wait()
@@ -330,24 +325,17 @@ func writesThatAreForbidden(t *testing.T) {
 
 // C14
 func destroyThatFails(t *testing.T) {
-	for _, sw := range [][]byte{{0x69, 0x82}, {0x65, 0x81}} {
+	for _, sw := range []apdu.Status{0x6982, 0x6581} {
 		for _, ins := range []byte{0xD6, 0xE4} {
 			r := newRig(t)
 			s := r.user()
 			o := r.one(s, "private")
-			r.wire.set(func(w *wire) {
-				w.transmit = func(_ context.Context, command []byte, next func() ([]byte, error)) ([]byte, error) {
-					if command[1] == ins {
-						return sw, nil
-					}
-					return next()
-				}
-			})
+			r.refuses(ins, sw)
 			err := s.Destroy(r.ctx, o)
-			r.wire.heal()
+			r.heal()
 			if err == nil {
 				if ins == 0xD6 || slices.Contains(r.labels(s), "private") {
-					t.Errorf("%02X refused with %X: no error", ins, sw)
+					t.Errorf("%02X refused with %v: no error", ins, sw)
 				}
 				continue
 			}

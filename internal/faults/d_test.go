@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -18,8 +19,8 @@ import (
 )
 
 // broken runs the story of a new program once for each of its exchanges, with
-// an error in place of the answer, and then checks that it goes well again.
-func (r *rig) broken(fail error, executed, pulled bool) {
+// a fault there, and then checks that it goes well again.
+func (r *rig) broken(f virtual.Fault) {
 	r.Helper()
 	clean := strangerOn(r.T, r.card, r.readers)
 	r.ok(clean.story())
@@ -27,28 +28,14 @@ func (r *rig) broken(fail error, executed, pulled bool) {
 	r.ok(clean.module.Close())
 	for at := 1; at <= n; at++ {
 		p := strangerOn(r.T, r.card, r.readers)
-		i := 0
-		p.wire.set(func(w *wire) {
-			w.transmit = func(_ context.Context, _ []byte, next func() ([]byte, error)) ([]byte, error) {
-				if i++; i != at {
-					return next()
-				}
-				if executed {
-					next()
-				}
-				if pulled {
-					r.readers.Remove(reader)
-				}
-				return nil, fail
-			}
-		})
+		p.suffers(virtual.At(at, f))
 		err := p.story()
 		r.code(err, documented...)
 		if open := p.wire.open(); open != 0 {
 			r.Errorf("exchange %d: %d transactions are open", at, open)
 		}
-		p.wire.heal()
-		if pulled {
+		p.heal()
+		if f.Kind == virtual.CutBefore || f.Kind == virtual.CutAfter {
 			r.ok(r.readers.Insert(reader, r.card))
 		}
 		if again := p.story(); again != nil {
@@ -64,8 +51,8 @@ func (r *rig) broken(fail error, executed, pulled bool) {
 // D1
 func pulledAnywhere(t *testing.T) {
 	r := newRig(t)
-	r.broken(apdu.ErrRemoved, false, true)
-	r.broken(apdu.ErrRemoved, true, true)
+	r.broken(virtual.Fault{Kind: virtual.CutBefore})
+	r.broken(virtual.Fault{Kind: virtual.CutAfter})
 }
 
 // D2
@@ -117,24 +104,47 @@ func readerUnplugged(t *testing.T) {
 
 // D4
 func serviceStopped(t *testing.T) {
-	r := newRig(t)
-	for _, fail := range []error{apdu.ErrNoService, apdu.ErrNoReader} {
-		r.wire.set(func(w *wire) {
-			w.begin = func(context.Context) error { return fail }
-			w.connect = func(context.Context, string) error { return fail }
+	for name, stop := range map[string]func(r *rig, s *session.Session){
+		"idle": func(r *rig, _ *session.Session) { r.readers.StopService() },
+		"in use": func(r *rig, s *session.Session) {
+			r.suffers(virtual.At(1, virtual.Fault{Kind: virtual.StopService}))
+			r.code(r.sign(s, r.key(s, "k")), ckr.DeviceRemoved)
+		},
+		"started anew": func(r *rig, s *session.Session) {
+			r.readers.StopService()
+			r.readers.StartService()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			s := r.user()
+			key := r.key(s, "k")
+			stop(r, s)
+			r.wire.forget()
+			r.code(r.sign(s, key), ckr.DeviceRemoved, ckr.SessionHandleInvalid)
+			if name != "started anew" {
+				_, err := r.module.Slots(r.ctx, true)
+				r.code(err, ckr.DeviceError)
+				if !errors.Is(err, apdu.ErrNoService) {
+					t.Errorf("%v does not say why", err)
+				}
+			}
+			r.heal()
+			r.readers.StartService()
+			id := r.slot
+			r.look()
+			if r.slot != id {
+				t.Errorf("slot %d became %d", id, r.slot)
+			}
+			r.code(r.sign(s, key), ckr.DeviceRemoved, ckr.SessionHandleInvalid)
+			fresh := r.open(true)
+			r.state(fresh, token.RWPublic)
+			r.ok(fresh.Login(r.ctx, token.User, pin(userPIN)))
+			r.ok(r.sign(fresh, r.key(fresh, "k")))
+			if n := r.wire.pins(); n != 1 {
+				t.Errorf("%d PINs were sent", n)
+			}
 		})
-		s, err := session.Open(r.ctx, r.token)
-		if err == nil {
-			_, err = r.tryLabels(s)
-		}
-		if err != nil {
-			r.code(err, documented...)
-		}
-		r.wire.heal()
-		r.ok(r.readers.Remove(reader))
-		r.ok(r.readers.Insert(reader, r.card))
-		r.look()
-		r.labels(r.open(true))
 	}
 }
 
@@ -168,22 +178,13 @@ func resetInsideUnit(t *testing.T) {
 		must(op.Write(make([]byte, 32)))(t)
 		r.ok(op.Login(r.ctx, pin(userPIN)))
 		r.wire.forget()
-		done := false
-		r.wire.set(func(w *wire) {
-			w.transmit = func(_ context.Context, command []byte, next func() ([]byte, error)) ([]byte, error) {
-				if !done && command[1] == ins {
-					done = true
-					r.readers.Reset(reader)
-				}
-				return next()
-			}
-		})
+		r.suffers(virtual.On(virtual.INS(ins), virtual.Fault{Kind: virtual.ResetBefore}))
 		_, err := op.Sum(r.ctx)
 		r.code(err, ckr.DeviceError, ckr.UserNotLoggedIn)
 		if n := r.wire.pins(); n > 1 {
 			t.Errorf("%d PINs were sent", n)
 		}
-		r.wire.heal()
+		r.heal()
 		if n := r.triesLeft(); n != 3 {
 			t.Errorf("%d tries are left", n)
 		}
@@ -192,31 +193,49 @@ func resetInsideUnit(t *testing.T) {
 
 // D7
 func resetThatNobodyTells(t *testing.T) {
-	r := newRig(t)
-	s := r.user()
-	key := r.key(s, "k")
-	// The connection hears nothing of the reset: its news is swallowed.
-	r.ok(r.readers.Reset(reader))
-	r.wire.set(func(w *wire) {
-		w.begin = func(context.Context) error { return nil }
-		w.transmit = func(_ context.Context, _ []byte, next func() ([]byte, error)) ([]byte, error) {
-			a, err := next()
-			for errors.Is(err, apdu.ErrReset) {
-				a, err = next()
+	for name, rules := range map[string][]virtual.Rule{
+		"before the unit": {virtual.At(1, virtual.Fault{Kind: virtual.ResetUnseen})},
+		"before the use":  {virtual.On(virtual.INS(0x2A), virtual.Fault{Kind: virtual.ResetUnseen})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			s := r.user()
+			key := r.key(s, "k")
+			r.ok(r.sign(s, key))
+			r.suffers(rules...)
+			r.wire.forget()
+			r.code(r.sign(s, key), ckr.UserNotLoggedIn, ckr.KeyHandleInvalid, ckr.FunctionFailed)
+			r.heal()
+			// The refusal made it known.
+			r.state(s, token.RWPublic)
+			r.code(r.sign(s, key), ckr.UserNotLoggedIn, ckr.KeyHandleInvalid)
+			if n := r.wire.pins(); n > 0 {
+				t.Errorf("%d PINs were sent", n)
 			}
-			return a, err
+			if n := r.triesLeft(); n != 3 {
+				t.Errorf("%d tries are left", n)
+			}
+			r.ok(s.Login(r.ctx, token.User, pin(userPIN)))
+			r.ok(r.sign(s, r.key(s, "k")))
+		})
+	}
+	// Another application is selected after such a reset: no PIN goes there.
+	r := twoApplets(t)
+	s := r.user()
+	key := r.pair(s, "k")
+	var before []byte
+	r.card.SetFaults(func(_ int, command []byte) virtual.Fault {
+		f := virtual.Fault{}
+		if command[1] == 0x20 && len(command) > 5 && before[1] != 0xA4 {
+			t.Error("a PIN was sent to the application that happened to be selected")
 		}
+		if before == nil {
+			f.Kind = virtual.ResetUnseen
+		}
+		before = bytes.Clone(command)
+		return f
 	})
-	r.wire.forget()
-	if err := r.sign(s, key); err != nil {
-		r.code(err, documented...)
-	}
-	if n := r.wire.pins(); n > 1 {
-		t.Errorf("%d PINs were sent", n)
-	}
-	if n := r.triesLeft(); n != 3 {
-		t.Errorf("%d tries are left", n)
-	}
+	r.code(r.sign(s, key), documented...)
 }
 
 // twoApplets is a card with PKCS #15 and PIV on it.
@@ -264,27 +283,38 @@ func otherAppletSelected(t *testing.T) {
 // D9
 func heldByAnother(t *testing.T) {
 	r := newRig(t)
+	release := must(r.readers.Hold(reader))(t)
 	p := strangerOn(t, r.card, r.readers)
-	tried := 0
-	p.wire.set(func(w *wire) {
-		w.connect = func(context.Context, string) error { tried++; return apdu.ErrInUse }
-	})
 	err := p.tryLook()
 	if err == nil || !errors.Is(err, apdu.ErrInUse) {
 		t.Errorf("%v", err)
 	}
-	if tried > 20 {
-		t.Errorf("%d attempts", tried)
+	if n := p.wire.connects; n > 20 {
+		t.Errorf("%d attempts", n)
 	}
-	p.wire.heal()
+	release()
 	r.ok(p.story())
+	// A program that is connected already.
+	s := r.user()
+	key := r.key(s, "k")
+	release = must(r.readers.Hold(reader))(t)
+	err = r.sign(s, key)
+	r.code(err, ckr.DeviceError)
+	if !errors.Is(err, apdu.ErrInUse) {
+		t.Errorf("%v", err)
+	}
+	release()
+	r.ok(r.sign(s, key))
 }
 
 // D10
 func transactionsEnd(t *testing.T) {
 	r := newRig(t)
-	for _, fail := range []error{apdu.ErrLink, apdu.ErrReset, context.Canceled, errors.New("strange")} {
-		r.broken(fail, false, false)
+	for _, f := range []virtual.Fault{
+		{Kind: virtual.FailLink}, {Kind: virtual.ResetBefore}, {Kind: virtual.Fail, Err: context.Canceled},
+		{Kind: virtual.Fail, Err: errors.New("strange")},
+	} {
+		r.broken(f)
 	}
 	s := r.open(false)
 	func() {
@@ -304,10 +334,10 @@ func reconnectFails(t *testing.T) {
 	r := newRig(t)
 	s := r.user()
 	r.ok(r.readers.Reset(reader))
-	r.wire.set(func(w *wire) { w.begin = func(context.Context) error { return apdu.ErrLink } })
+	r.wire.set(func(w *wire) { w.begin = apdu.ErrLink })
 	_, err := r.tryLabels(s)
 	r.code(err, ckr.DeviceError)
-	r.wire.heal()
+	r.heal()
 	r.labels(s)
 }
 
@@ -316,12 +346,7 @@ func oneSlotHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		slow := newRig(t)
-		slow.wire.set(func(w *wire) {
-			w.transmit = func(_ context.Context, _ []byte, next func() ([]byte, error)) ([]byte, error) {
-				time.Sleep(time.Hour)
-				return next()
-			}
-		})
+		slow.slow(time.Hour)
 		// One program with both readers.
 		both := &pairOf{wire: r.wire, second: slow.wire}
 		m := must(cryptoki.Open(t.Context(), cryptoki.WithProvider(both)))(t)

@@ -47,25 +47,13 @@ func torn(t *testing.T, write func(r *rig, s *session.Session) error, between ..
 	n := len(clean.wire.sent())
 	allowed := append([]string{before, held(clean)}, between...)
 	for at := 1; at <= n; at++ {
-		for _, executed := range []bool{false, true} {
+		for _, kind := range []virtual.FaultKind{virtual.CutBefore, virtual.CutAfter} {
 			r := newRig(t)
 			s := r.user()
 			r.find(s)
-			i := 0
-			r.wire.set(func(w *wire) {
-				w.transmit = func(_ context.Context, _ []byte, next func() ([]byte, error)) ([]byte, error) {
-					if i++; i != at {
-						return next()
-					}
-					if executed {
-						next()
-					}
-					r.readers.Remove(reader)
-					return nil, apdu.ErrRemoved
-				}
-			})
+			r.suffers(virtual.At(at, virtual.Fault{Kind: kind}))
 			r.code(write(r, s), ckr.DeviceRemoved)
-			r.wire.heal()
+			r.heal()
 			r.ok(r.readers.Insert(reader, r.card))
 			if got := held(r); !slices.Contains(allowed, got) {
 				t.Errorf("exchange %d of %d: the card holds\n%s\nand not one of\n%q", at, n, got, allowed)
@@ -87,16 +75,11 @@ func keyWithoutCertificate(t *testing.T) {
 	r := newRig(t)
 	s := r.user()
 	r.pair(s, "new")
-	r.wire.set(func(w *wire) {
-		w.transmit = func(context.Context, []byte, func() ([]byte, error)) ([]byte, error) {
-			r.readers.Remove(reader)
-			return nil, apdu.ErrRemoved
-		}
-	})
+	r.suffers(virtual.At(1, virtual.Fault{Kind: virtual.CutBefore}))
 	_, err := s.Create(r.ctx, object.AttrClass.Is(object.ClassCertificate), object.AttrToken.Is(true),
 		object.AttrCertificateType.Is(object.CertificateX509), object.AttrSubject.Is([]byte{0x30, 0x00}), object.AttrValue.Is([]byte{0x30, 0x00}))
 	r.code(err, ckr.DeviceRemoved)
-	r.wire.heal()
+	r.heal()
 	r.ok(r.readers.Insert(reader, r.card))
 	r.look()
 	s = r.user()
@@ -111,15 +94,7 @@ func lostAnswerToGenerate(t *testing.T) {
 	r := newRig(t)
 	s := r.user()
 	r.wire.forget()
-	r.wire.set(func(w *wire) {
-		w.transmit = func(_ context.Context, command []byte, next func() ([]byte, error)) ([]byte, error) {
-			a, err := next()
-			if command[1] == 0x46 {
-				return nil, apdu.ErrUnsure
-			}
-			return a, err
-		}
-	})
+	r.suffers(virtual.On(virtual.INS(0x46), virtual.Fault{Kind: virtual.LoseAnswer}))
 	common := object.Template{object.AttrToken.Is(true), object.AttrLabel.Is("new"), object.AttrID.Is([]byte{1})}
 	_, _, err := s.GenerateKeyPair(r.ctx, mechanism.ECKeyPairGen{}, common.With(object.AttrECParams.Is(p256)), common)
 	if err == nil {
@@ -128,7 +103,7 @@ func lostAnswerToGenerate(t *testing.T) {
 	if n := r.wire.count(0x46); n != 1 {
 		t.Errorf("%d commands to generate", n)
 	}
-	r.wire.heal()
+	r.heal()
 	r.ok(r.sign(s, r.key(s, "k")))
 }
 
@@ -292,7 +267,7 @@ func cardFilesOutOfReach(t *testing.T) {
 
 // E9
 func memoryErrors(t *testing.T) {
-	for _, sw := range [][]byte{{0x65, 0x81}, {0x6A, 0x84}, {0x6F, 0x00}} {
+	for _, sw := range []apdu.Status{0x6581, 0x6A84, 0x6F00} {
 		clean := newRig(t)
 		s := clean.user()
 		clean.wire.forget()
@@ -301,27 +276,20 @@ func memoryErrors(t *testing.T) {
 		for at := 1; at <= n; at++ {
 			r := newRig(t)
 			s := r.user()
-			i := 0
-			r.wire.set(func(w *wire) {
-				w.transmit = func(_ context.Context, _ []byte, next func() ([]byte, error)) ([]byte, error) {
-					if i++; i == at {
-						return sw, nil
-					}
-					return next()
-				}
-			})
+			r.suffers(virtual.At(at, virtual.SW(sw)))
+			r.wire.forget()
 			_, err := s.Create(r.ctx, data("new", true)...)
-			r.wire.heal()
+			r.heal()
 			if err != nil {
 				r.code(err, ckr.DeviceMemory, ckr.DeviceError, ckr.FunctionFailed)
 			}
 			other := r.stranger()
 			os := other.user()
 			if got := slices.Contains(other.labels(os), "new"); got != (err == nil) {
-				t.Errorf("exchange %d refused with %X: %v, and the object is there: %v", at, sw, err, got)
+				t.Errorf("exchange %d refused with %v: %v, and the object is there: %v", at, sw, err, got)
 			}
 			r.ok(other.module.Close())
-			if i > n+30 {
+			if i := len(r.wire.sent()); i > n+30 {
 				t.Errorf("%d commands", i)
 			}
 		}

@@ -130,19 +130,7 @@ func linkFailsOnce(t *testing.T) {
 			t.Errorf("%02X: sent %d times, %v", ins, n, err)
 		}
 	}
-	newRig(t).broken(apdu.ErrLink, false, false)
-}
-
-// slow has each command, or those with an instruction byte, take a time.
-func (r *rig) slow(ins byte, d time.Duration) {
-	r.wire.set(func(w *wire) {
-		w.transmit = func(_ context.Context, command []byte, next func() ([]byte, error)) ([]byte, error) {
-			if ins == 0 || command[1] == ins {
-				time.Sleep(d)
-			}
-			return next()
-		}
-	})
+	newRig(t).broken(virtual.Fault{Kind: virtual.FailLink})
 }
 
 // F6
@@ -151,7 +139,7 @@ func longGeneration(t *testing.T) {
 		r := newRig(t)
 		s := r.user()
 		r.wire.forget()
-		r.slow(0x46, 180*time.Second)
+		r.suffers(virtual.On(virtual.INS(0x46), virtual.Fault{Kind: virtual.Stall, Wait: 180 * time.Second}))
 		start := time.Now()
 		r.pair(s, "slow")
 		if d := time.Since(start); d < 180*time.Second {
@@ -170,7 +158,7 @@ func hungReader(t *testing.T) {
 		r := newRig(t)
 		s := r.user()
 		key := r.key(s, "k")
-		r.slow(0, 13*time.Minute)
+		r.slow(13 * time.Minute)
 		for range 2 {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			start := time.Now()
@@ -195,7 +183,7 @@ func cancelledTouch(t *testing.T) {
 		r := newRig(t)
 		s := r.user()
 		key := r.key(s, "k")
-		r.slow(0x2A, 15*time.Second)
+		r.suffers(virtual.Rule{Match: virtual.INS(0x2A), Every: 1, Fault: virtual.Fault{Kind: virtual.Stall, Wait: 15 * time.Second}})
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		start := time.Now()

@@ -1,10 +1,10 @@
 package faults_test
 
 import (
-	"context"
 	"encoding/binary"
 
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 )
 
 // Files of a PKCS #15 application, as the virtual card has them.
@@ -27,44 +27,41 @@ type forgery struct {
 	size    int
 }
 
-// forge has the wire answer for the files.
-func (w *wire) forge(files forged) {
+// forge has the card answer for the files.
+func (r *rig) forge(files forged) {
 	var current uint16
-	w.set(func(w *wire) {
-		w.transmit = func(_ context.Context, command []byte, next func() ([]byte, error)) ([]byte, error) {
-			switch command[1] {
-			case 0xA4:
-				return files.selected(&current, command, next)
-			case 0xB0:
-				if f, ok := files[current]; ok {
-					return f.read(command), nil
-				}
+	r.card.SetFaults(func(_ int, command []byte) virtual.Fault {
+		switch command[1] {
+		case 0xA4:
+			return files.selected(&current, command)
+		case 0xB0:
+			if f, ok := files[current]; ok {
+				return virtual.Fault{Kind: virtual.Refuse, Answer: f.read(command)}
 			}
-			return next()
 		}
+		return virtual.Fault{}
 	})
 }
 
-func (files forged) selected(current *uint16, command []byte, next func() ([]byte, error)) ([]byte, error) {
-	answer, err := next()
+func (files forged) selected(current *uint16, command []byte) virtual.Fault {
 	*current = 0
 	if len(command) < 7 || command[2] == 0x04 {
-		return answer, err
+		return virtual.Fault{}
 	}
 	data := command[5 : 5+int(command[4])]
 	*current = binary.BigEndian.Uint16(data[len(data)-2:])
 	f, ok := files[*current]
 	if !ok {
-		return answer, err
+		return virtual.Fault{}
 	}
 	size := f.size
 	if size == 0 {
 		size = len(f.content)
 	}
-	return append(tlv.New(0x6F,
+	return virtual.Fault{Kind: virtual.Override, Answer: append(tlv.New(0x6F,
 		tlv.New(0x80, []byte{byte(size >> 8), byte(size)}),
 		tlv.New(0x82, []byte{0x01}),
-		tlv.New(0x86, []byte{0, 0, 0})), 0x90, 0x00), nil
+		tlv.New(0x86, []byte{0, 0, 0})), 0x90, 0x00)}
 }
 
 func (f forgery) read(command []byte) []byte {

@@ -78,13 +78,13 @@ func recorded(f *testing.F, card *virtual.Card, prepare func(m *cryptoki.Module)
 	first := must(cryptoki.Open(f.Context(), cryptoki.WithProvider(readers)))(f)
 	prepare(first)
 	first.Close()
-	w := newWire(readers)
 	b := appendBlock(nil, card.ATR())
-	w.answers(func(_, answer []byte) []byte {
+	r := rig{card: card}
+	r.answers(func(_, answer []byte) []byte {
 		b = appendBlock(b, answer)
 		return answer
 	})
-	m := must(cryptoki.Open(f.Context(), cryptoki.WithProvider(w)))(f)
+	m := must(cryptoki.Open(f.Context(), cryptoki.WithProvider(newWire(readers))))(f)
 	defer m.Close()
 	everything(f, m)
 	return b

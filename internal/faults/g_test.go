@@ -164,15 +164,8 @@ func cancelledAtRandom(t *testing.T) {
 		p := strangerOn(t, r.card, r.readers)
 		ctx, cancel := context.WithCancel(t.Context())
 		p.ctx = ctx
-		at, i := random.IntN(40)+1, 0
-		p.wire.set(func(w *wire) {
-			w.transmit = func(_ context.Context, _ []byte, next func() ([]byte, error)) ([]byte, error) {
-				if i++; i == at {
-					cancel()
-				}
-				return next()
-			}
-		})
+		at := random.IntN(40) + 1
+		p.suffers(virtual.At(at, virtual.Fault{Kind: virtual.Rewrite, Edit: func(answer []byte) []byte { cancel(); return answer }}))
 		err := p.story()
 		cancel()
 		if err == nil {
@@ -180,7 +173,7 @@ func cancelledAtRandom(t *testing.T) {
 		} else if !errors.Is(err, context.Canceled) {
 			r.code(err, documented...)
 		}
-		p.wire.heal()
+		p.heal()
 		p.ctx = t.Context()
 		if err := p.story(); err != nil {
 			t.Errorf("after a cancel at %d: %v", at, err)

@@ -112,7 +112,7 @@ func secretsInLogs(t *testing.T) {
 	r.ok(s.Login(r.ctx, token.User, pin(user)))
 	o, err := s.Create(r.ctx, object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyAES), object.AttrToken.Is(true), object.AttrValue.Is([]byte(key)))
 	show(o, err, s, r.token)
-	r.wire.answers(func(command, answer []byte) []byte {
+	r.answers(func(command, answer []byte) []byte {
 		if command[1] == 0x24 {
 			return []byte{0x6F, 0x00}
 		}
@@ -307,7 +307,7 @@ func fipsMode(t *testing.T) {
 func brokenRandom(t *testing.T) {
 	r := newRig(t)
 	s := r.user()
-	r.wire.answers(func(command, answer []byte) []byte {
+	r.answers(func(command, answer []byte) []byte {
 		if command[1] == 0x84 {
 			return append(make([]byte, len(answer)-2), 0x90, 0x00)
 		}

@@ -3,8 +3,8 @@ package faults_test
 import (
 	"context"
 	"runtime"
-	"slices"
 
+	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
@@ -65,19 +65,13 @@ func (r *rig) rewritten(strict bool, ways ...func(answer []byte) []byte) {
 	for at := 1; at <= n; at++ {
 		for way, f := range ways {
 			p := strangerOn(r.T, r.card, r.readers)
-			i := 0
-			p.wire.answers(func(_, answer []byte) []byte {
-				if i++; i == at {
-					return f(slices.Clone(answer))
-				}
-				return answer
-			})
+			p.suffers(virtual.At(at, virtual.Fault{Kind: virtual.Rewrite, Edit: f}))
 			err := p.story()
 			r.code(err, documented...)
 			if open := p.wire.open(); open != 0 {
 				r.Errorf("exchange %d, way %d: %d transactions are open", at, way, open)
 			}
-			p.wire.heal()
+			p.heal()
 			if !strict {
 				r.ok(r.readers.Remove(reader))
 				r.ok(r.readers.Insert(reader, r.card))
@@ -109,7 +103,8 @@ func (r *rig) hostile(files forged) (labels []string, err error) {
 	r.Helper()
 	p := strangerOn(r.T, r.card, r.readers)
 	defer p.module.Close()
-	p.wire.forge(files)
+	p.forge(files)
+	defer p.heal()
 	ctx, cancel := context.WithCancel(r.ctx)
 	defer cancel()
 	bytes := allocated(func() {

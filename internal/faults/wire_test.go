@@ -9,37 +9,31 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 )
 
-// wire is virtual readers, and what lies between them and the library. Its
-// hooks can be set at any time; those that are nil change nothing.
+// wire is virtual readers, as a program of its own has them, and a record of
+// what it does with them. What goes wrong is up to the card and its readers; a
+// wire lets only the beginning of transactions fail.
 type wire struct {
 	*virtual.Provider
 	own apdu.Anchor // shared with no other user of the readers
 
 	mu       sync.Mutex
-	info     func(apdu.Info) apdu.Info
-	connect  func(ctx context.Context, reader string) error
-	begin    func(ctx context.Context) error
-	transmit func(ctx context.Context, command []byte, next func() ([]byte, error)) ([]byte, error)
+	begin    error // of each transaction, if there is one
+	connects int
 	commands [][]byte
 	begun    int
 	ended    int
 }
 
-// newWire returns a wire to readers, as a program of its own has it.
+// newWire returns a wire to readers.
 func newWire(p *virtual.Provider) *wire { return &wire{Provider: p} }
 
 func (w *wire) Shared() *apdu.Anchor { return &w.own }
 
-// set changes the hooks.
+// set changes the wire.
 func (w *wire) set(change func(w *wire)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	change(w)
-}
-
-// heal removes all hooks.
-func (w *wire) heal() {
-	w.set(func(w *wire) { w.info, w.connect, w.begin, w.transmit = nil, nil, nil, nil })
 }
 
 // forget begins the record of the commands anew.
@@ -85,28 +79,8 @@ func (w *wire) open() int {
 	return w.begun - w.ended
 }
 
-// answers has f rewrite each answer.
-func (w *wire) answers(f func(command, answer []byte) []byte) {
-	w.set(func(w *wire) {
-		w.transmit = func(_ context.Context, command []byte, next func() ([]byte, error)) ([]byte, error) {
-			answer, err := next()
-			if err == nil {
-				answer = f(command, answer)
-			}
-			return answer, err
-		}
-	})
-}
-
 func (w *wire) Connect(ctx context.Context, reader string) (apdu.Transport, error) {
-	w.mu.Lock()
-	connect := w.connect
-	w.mu.Unlock()
-	if connect != nil {
-		if err := connect(ctx, reader); err != nil {
-			return nil, err
-		}
-	}
+	w.set(func(w *wire) { w.connects++ })
 	t, err := w.Provider.Connect(ctx, reader)
 	if err != nil {
 		return nil, err
@@ -120,25 +94,15 @@ type wired struct {
 	wire *wire
 }
 
-func (t *wired) Info() apdu.Info {
-	i := t.Transport.Info()
-	if t.wire.info != nil {
-		i = t.wire.info(i)
-	}
-	return i
-}
-
 func (t *wired) Alive() bool { return t.Transport.(apdu.Liveness).Alive() }
 
 func (t *wired) Begin(ctx context.Context) (apdu.Begun, error) {
 	w := t.wire
 	w.mu.Lock()
-	hook := w.begin
+	err := w.begin
 	w.mu.Unlock()
-	if hook != nil {
-		if err := hook(ctx); err != nil {
-			return apdu.Begun{}, err
-		}
+	if err != nil {
+		return apdu.Begun{}, err
 	}
 	b, err := t.Transport.(apdu.Transactor).Begin(ctx)
 	if err != nil {
@@ -154,16 +118,8 @@ func (t *wired) Begin(ctx context.Context) (apdu.Begun, error) {
 }
 
 func (t *wired) Transmit(ctx context.Context, command []byte) ([]byte, error) {
-	w := t.wire
-	w.mu.Lock()
-	w.commands = append(w.commands, bytes.Clone(command))
-	hook := w.transmit
-	w.mu.Unlock()
-	next := func() ([]byte, error) { return t.Transport.Transmit(ctx, command) }
-	if hook == nil {
-		return next()
-	}
-	return hook(ctx, command, next)
+	t.wire.set(func(w *wire) { w.commands = append(w.commands, bytes.Clone(command)) })
+	return t.Transport.Transmit(ctx, command)
 }
 
 // script is a card that is a function, for Conn alone.
