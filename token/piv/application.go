@@ -69,9 +69,22 @@ func (a *app) unit(ctx context.Context, op string, f func(ctx context.Context) e
 	return token.Wrap(op, err)
 }
 
+// ChangePUK replaces the PUK, which has up to eight bytes (CHANGE REFERENCE
+// DATA, SP 800-73-5 part 2 §3.2.2). The caller clears both. Errors:
+// ckr.PINIncorrect, ckr.PINLocked, ckr.PINLenRange, with the tries that are
+// left.
+func (p *Application) ChangePUK(ctx context.Context, old, new token.PIN) error {
+	return p.a.unit(ctx, "change PUK", func(ctx context.Context) error {
+		var tries ckr.Tries
+		return (&backend{p.a}).exchange(ctx, insChange, refPUK, &tries, old, new)
+	})
+}
+
 // SetRetries sets how many tries there are at PIN and PUK, 1 to 255. It also
 // sets both back to what the card was made with: 123456 and 12345678. It needs
-// the management key and the PIN, which the caller clears. Errors:
+// the management key, or the zero value where the card keeps that for the PIN,
+// and the PIN, which the caller clears. Errors: ckr.UserNotLoggedIn if the card
+// does not keep it,
 // ckr.PINIncorrect, ckr.PINLocked, ckr.PINLenRange, ckr.ArgumentsBad,
 // ckr.FunctionNotSupported unless the card is a YubiKey.
 func (p *Application) SetRetries(ctx context.Context, management, pin token.PIN, pinTries, pukTries int) error {
@@ -84,17 +97,24 @@ func (p *Application) SetRetries(ctx context.Context, management, pin token.PIN,
 	}
 	return p.a.unit(ctx, op, func(ctx context.Context) error {
 		b := &backend{p.a}
-		if err := b.loginAdmin(ctx, management); err != nil {
+		if err := b.Login(ctx, token.User, pin); err != nil {
 			return err
 		}
-		defer b.giveBack(ctx)
-		if err := b.Login(ctx, token.ContextSpecific, pin); err != nil {
+		defer b.forgetPIN(ctx)
+		leave, err := b.admit(ctx, token.Auth{Write: management})
+		if err != nil {
 			return err
 		}
-		_, err := b.do(ctx, apdu.Command{INS: insSetRetries, P1: byte(pinTries), P2: byte(pukTries)})
-		return err
+		defer leave()
+		if _, err = b.do(ctx, apdu.Command{INS: insSetRetries, P1: byte(pinTries), P2: byte(pukTries)}); err != nil {
+			return err
+		}
+		return b.rederive(ctx, pin, token.NewPIN([]byte(madeWithPIN)))
 	})
 }
+
+// madeWithPIN is the PIN of YubiKeys that leave their maker.
+const madeWithPIN = "123456"
 
 // maxGuesses bounds the tries at a PIN that is being blocked.
 const maxGuesses = 255

@@ -87,7 +87,7 @@ func (a *app) rederive(ctx context.Context, old, new token.PIN) error {
 		}
 		return err
 	}
-	defer a.logoutAdmin(context.WithoutCancel(ctx))
+	defer a.giveBack(ctx)
 	if err := a.setAdmin(ctx, to); err != nil {
 		return err
 	}

@@ -161,7 +161,7 @@ func (a *app) tryKeys(ctx context.Context, h *holdings, pin token.PIN) error {
 			if err := b.Login(ctx, token.ContextSpecific, pin); err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, b.Logout(context.WithoutCancel(ctx), token.User)) }()
+			defer func() { err = errors.Join(err, b.forgetPIN(ctx)) }()
 			if err := a.gatherPrivate(ctx, h); err != nil {
 				return err
 			}
@@ -178,4 +178,12 @@ func (a *app) tryKeys(ctx context.Context, h *holdings, pin token.PIN) error {
 		}
 		return nil
 	})
+}
+
+// forgetPIN has the card forget the PIN, also for a caller who was cancelled
+// meanwhile.
+func (b *backend) forgetPIN(ctx context.Context) error {
+	ctx, done := token.Aftermath(ctx)
+	defer done()
+	return b.Logout(ctx, token.User)
 }

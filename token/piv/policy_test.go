@@ -198,3 +198,53 @@ func TestManagementKeyKeepsItsTouchPolicy(t *testing.T) {
 		t.Errorf("%d touches", touches)
 	}
 }
+
+// app opens the application for itself.
+func (r *rig) app() *piv.Application {
+	r.Helper()
+	conn, err := apdu.Dial(r.Context(), r.readers, "Virtual 00")
+	r.must(err)
+	r.Cleanup(func() { conn.Close() })
+	a, err := piv.Open(r.Context(), conn)
+	r.must(err)
+	return a
+}
+
+// Who has the PIN alone sets the tries, where the card keeps the rest; and goes
+// on writing with the PIN that the card then has.
+func TestTriesAreSetWithTheProtectedManagementKey(t *testing.T) {
+	for _, kept := range []bool{true, false} {
+		t.Run(fmt.Sprint("kept ", kept), func(t *testing.T) {
+			r := protected(t, kept)
+			s := r.user("")
+			r.must(s.SetPIN(t.Context(), pin(userPIN), pin("111111")))
+			r.must(s.Close())
+			app := r.app()
+			r.must(app.SetRetries(t.Context(), token.PIN{}, pin("111111"), 9, 8))
+			if p, k, err := app.Tries(t.Context()); err != nil || p != 9 || k != 8 {
+				t.Errorf("%d, %d, %v", p, k, err)
+			}
+			s = r.open("")
+			r.must(s.SetPIN(t.Context(), pin(userPIN), pin("654321")))
+			r.writes(s, ckr.OK)
+		})
+	}
+	r := newRig(t, virtual.WithPIV(virtual.YubiKey57()))
+	r.code(r.app().SetRetries(t.Context(), token.PIN{}, pin(userPIN), 9, 8), ckr.UserNotLoggedIn)
+}
+
+func TestPUKIsChanged(t *testing.T) {
+	for name, p := range personas() {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, virtual.WithPIV(p))
+			app := r.app()
+			err := app.ChangePUK(t.Context(), pin("00000000"), pin("87654321"))
+			r.code(err, ckr.PINIncorrect)
+			r.must(app.ChangePUK(t.Context(), pin(userPUK), pin("87654321")))
+			s := r.open("")
+			r.code(s.UnblockPIN(t.Context(), pin(userPUK), pin("111111")), ckr.PINIncorrect)
+			r.must(s.UnblockPIN(t.Context(), pin("87654321"), pin("111111")))
+			r.must(s.Login(t.Context(), token.User, pin("111111")))
+		})
+	}
+}
