@@ -8,17 +8,20 @@ import "github.com/go-cryptoki/cryptoki/ckr"
 // Beyond the standard it refuses secret keys that both wrap and decrypt, or
 // both encrypt and unwrap: with the first, wrapping a key and decrypting the
 // result shows any key of the token; with the second, a known value becomes a
-// key of the token (Clulow 2003; Bortolozzo et al. 2010).
+// key of the token (Clulow 2003; Bortolozzo et al. 2010). Generic secrets may
+// have all four, as programs give them that derive such keys: no mechanism
+// encrypts or wraps with them.
 func consistent(t Template) error {
 	class, _ := In(t, AttrClass)
 	key, _ := In(t, AttrKeyType)
+	cipher := class == ClassSecretKey && key != KeyGenericSecret
 	for _, rule := range []struct {
 		broken bool
 		why    string
 	}{
 		{Is(t, AttrAlwaysAuthenticate) && off(t, AttrPrivate), "CKA_ALWAYS_AUTHENTICATE needs CKA_PRIVATE"},
-		{class == ClassSecretKey && Is(t, AttrWrap) && Is(t, AttrDecrypt), "a key must not both wrap and decrypt"},
-		{class == ClassSecretKey && Is(t, AttrEncrypt) && Is(t, AttrUnwrap), "a key must not both encrypt and unwrap"},
+		{cipher && Is(t, AttrWrap) && Is(t, AttrDecrypt), "a key must not both wrap and decrypt"},
+		{cipher && Is(t, AttrEncrypt) && Is(t, AttrUnwrap), "a key must not both encrypt and unwrap"},
 		{Is(t, AttrAlwaysSensitive) && off(t, AttrSensitive), "CKA_ALWAYS_SENSITIVE without CKA_SENSITIVE"},
 		{Is(t, AttrNeverExtractable) && Is(t, AttrExtractable), "CKA_NEVER_EXTRACTABLE with CKA_EXTRACTABLE"},
 		{class == ClassPrivateKey && key.stateful() && (off(t, AttrSensitive) || Is(t, AttrExtractable)), "keys with a state are sensitive and unextractable"},

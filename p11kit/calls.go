@@ -112,13 +112,16 @@ var calls = [...]call{
 	86: {"C_VerifyMessageNext", "uayayay", "", false, messages},
 	87: {"C_MessageVerifyFinal", "u", "", false, messages},
 	88: {"C_InitToken2", "uays", "", false, initToken},
+
+	// From version 2 on.
+	89: {"C_DeriveKey2", "uMuaA", "uPu", false, deriveKey2},
 }
 
 // The messages among the calls, whose signatures differ between versions of
-// the client, and where the calls of version 1 begin.
+// the client, and where the calls of a version begin.
 const (
-	firstOfVersion1          = 66
-	firstMessage, endMessage = 68, 88
+	firstOfVersion1, firstOfVersion2 = 66, 89
+	firstMessage, endMessage         = 68, 88
 )
 
 // lookup returns the call with a number and signature, if there is one in the
@@ -126,7 +129,7 @@ const (
 func lookup(id uint32, signature []byte, agreed byte) *call {
 	switch {
 	case int(id) >= len(calls) || calls[id].run == nil:
-	case id >= firstOfVersion1 && agreed < 1:
+	case id >= firstOfVersion1 && agreed < 1, id >= firstOfVersion2 && agreed < 2:
 	case calls[id].request == string(signature), firstMessage <= id && id < endMessage:
 		return &calls[id]
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 
+	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
 )
 
@@ -92,14 +94,31 @@ var unwrapKey = on(func(ctx context.Context, c *client, r *reader, w *writer) er
 })
 
 var deriveKey = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
-	m, base, t := r.mechanism(c.app.version), c.object(r.ulong()), r.template(0)
-	if r.err != nil {
-		return r.err
-	}
-	o, err := c.s.Derive(ctx, m, base, t...)
+	o, err := c.derive(ctx, r)
 	if err != nil {
 		return err
 	}
 	w.ulong(c.give(o))
 	return nil
 })
+
+// deriveKey2 answers as deriveKey, and with what the derivation has made of the
+// mechanism's parameter (P). No mechanism here changes it.
+var deriveKey2 = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
+	o, err := c.derive(ctx, r)
+	if err != nil {
+		return err
+	}
+	w.ulong(uint64(ckr.OK))
+	w.byte(1)
+	w.ulong(c.give(o))
+	return nil
+})
+
+func (c *client) derive(ctx context.Context, r *reader) (*object.Object, error) {
+	m, base, t := r.mechanism(c.app.version), c.object(r.ulong()), r.template(0)
+	if r.err != nil {
+		return nil, r.err
+	}
+	return c.s.Derive(ctx, m, base, t...)
+}

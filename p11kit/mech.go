@@ -17,18 +17,53 @@ func (r *reader) mechanism(version byte) mechanism.Mechanism {
 		return nil
 	}
 	typ := mechanism.Type(t)
-	if version >= 2 {
-		if bare[typ] {
-			return mechanism.Resolve(mechanism.Raw{T: typ})
-		}
-		if r.byte() == 0 {
-			return mechanism.Resolve(mechanism.Raw{T: typ})
-		}
+	if version >= 2 && (r.hasNone(typ) || r.byte() == 0) {
+		return mechanism.Resolve(mechanism.Raw{T: typ})
 	}
 	return r.parameter(typ)
 }
 
-// bare is the mechanisms that clients from version 2 on send nothing after.
+// hasNone tells of a mechanism that came from a client of version 2 whether
+// nothing follows its type, not even a byte that says so. Which mechanisms
+// those are differs between releases of the client; but only one way to read
+// the message comes out even.
+func (r *reader) hasNone(t mechanism.Type) bool {
+	if bare[t] {
+		return true
+	}
+	flagged := reader{b: r.b}
+	if flagged.byte() == 1 {
+		flagged.parameter(t)
+	}
+	none := reader{b: r.b}
+	return none.skips(r.rest) && !flagged.skips(r.rest)
+}
+
+// skips tells whether exactly the fields of a signature are left.
+func (r *reader) skips(signature string) bool {
+	for signature != "" && r.err == nil {
+		field := signature[:1]
+		if field == "a" || field == "f" {
+			field = signature[:2]
+		}
+		signature = signature[len(field):]
+		switch field {
+		case "u":
+			r.ulong()
+		case "ay":
+			r.bytes()
+		case "fy":
+			r.room()
+		case "aA":
+			r.template(0)
+		default:
+			return false
+		}
+	}
+	return r.err == nil && len(r.b) == 0
+}
+
+// bare is mechanisms that all clients of version 2 send nothing after.
 var bare = bareMechanisms()
 
 func bareMechanisms() map[mechanism.Type]bool {

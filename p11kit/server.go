@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,9 +15,10 @@ import (
 	"github.com/go-cryptoki/cryptoki/ckr"
 )
 
-// Version is the newest version of the protocol that the server speaks: the
-// calls of PKCS #11 3.0. Version 0 has those of 2.40.
-const Version = 1
+// Version is the newest version of the protocol that the server speaks, which
+// can tell of parameters that a derivation has changed. Version 0 has the calls
+// of PKCS #11 2.40, version 1 those of 3.0.
+const Version = 2
 
 // Bounds of one connection.
 const (
@@ -205,6 +207,7 @@ func (a *application) call(ctx context.Context, d *desk) error {
 	if r.err != nil || c == nil {
 		return fmt.Errorf("%w: call %d with signature %q", errWire, id, signature)
 	}
+	_, r.rest, _ = strings.Cut(c.request, "M")
 	d.begin()
 	w.u32(id)
 	w.text(c.answer)

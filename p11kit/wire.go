@@ -23,8 +23,9 @@ const nullLength = 0xFFFFFFFF
 
 // reader takes the fields of a message. After the first error it reads zeros.
 type reader struct {
-	b   []byte
-	err error
+	b    []byte
+	rest string // the signature of the fields after the mechanism of the call
+	err  error
 }
 
 func (r *reader) fail(format string, args ...any) {

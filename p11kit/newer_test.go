@@ -1,6 +1,8 @@
 package p11kit
 
 import (
+	"crypto/ecdh"
+	"crypto/rand"
 	"strings"
 	"testing"
 
@@ -14,7 +16,7 @@ import (
 // A newer client gets what both know, and an older one what it asks for.
 func TestVersionIsAgreedOn(t *testing.T) {
 	path := startServer(t)
-	for _, x := range []struct{ offer, agreed, major, minor byte }{{0, 0, 2, 40}, {1, 1, 3, 0}, {2, 1, 3, 0}, {255, 1, 3, 0}} {
+	for _, x := range []struct{ offer, agreed, major, minor byte }{{0, 0, 2, 40}, {1, 1, 3, 0}, {2, 2, 3, 0}, {255, 2, 3, 0}} {
 		p := dial(t, path).greetAs(x.offer, x.agreed)
 		r := p.ok(3, nil)
 		if major, minor := r.byte(), r.byte(); major != x.major || minor != x.minor {
@@ -104,7 +106,7 @@ func TestSessionCancel(t *testing.T) {
 // The parameters of message-based calls are structures of C with pointers.
 // Whatever a client sends with them, the connection lives on.
 func TestMessagesAreNotSupported(t *testing.T) {
-	p := dial(t, startServer(t)).greetAs(2, 1)
+	p := dial(t, startServer(t)).greetAs(2, 2)
 	s := p.open(roSession)
 	for id := uint32(firstMessage); id < endMessage; id++ {
 		if !strings.Contains(calls[id].name, "Message") {
@@ -126,5 +128,64 @@ func TestInitToken2(t *testing.T) {
 	r := p.ok(6, numbers(1))
 	if label := string(r.array()); strings.TrimRight(label, " ") != "a new label" || len(label) != 32 {
 		t.Errorf("label %q", label)
+	}
+}
+
+// Clients of version 2 differ in which mechanisms have no parameter, and send
+// nothing after the type of those, not even that.
+func TestMechanismsOfVersion2(t *testing.T) {
+	p := dial(t, startServer(t)).greetAs(2, 2)
+	s := p.open(roSession)
+	p.login(s)
+	for _, after := range [][]byte{nil, {0}} {
+		p.ok(37, func(w *writer) { w.ulong(s); w.u32(uint32(mechanism.TypeSHA512_224)); w.b = append(w.b, after...) })
+		p.ok(67, numbers(s, uint64(mechanism.FlagDigest)))
+		p.ok(58, func(w *writer) {
+			w.ulong(s)
+			w.u32(uint32(mechanism.TypeAESKeyGen))
+			w.template(object.Template{object.AttrValueLen.Is(16), object.AttrEncrypt.Is(true)})
+		})
+	}
+	key := p.ok(58, func(w *writer) {
+		w.ulong(s)
+		w.u32(uint32(mechanism.TypeAESKeyGen))
+		w.template(object.Template{object.AttrValueLen.Is(16), object.AttrEncrypt.Is(true)})
+	}).ulong()
+	// A parameter that happens to be as long as a key's handle.
+	p.ok(29, func(w *writer) {
+		w.ulong(s)
+		w.u32(uint32(mechanism.TypeAESCBC))
+		w.byte(1)
+		w.array(make([]byte, 16))
+		w.ulong(key)
+	})
+}
+
+// C_DeriveKey2 tells that nothing became of the mechanism's parameter.
+func TestDeriveKey2(t *testing.T) {
+	p := dial(t, startServer(t)).greetAs(2, 2)
+	s := p.open(roSession)
+	p.login(s)
+	key := p.find(s, object.AttrClass.Is(object.ClassPrivateKey), object.AttrLabel.Is("ec"))[0]
+	theirs, err := ecdh.P256().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	derive := func(point []byte) func(w *writer) {
+		return func(w *writer) {
+			w.ulong(s)
+			w.u32(uint32(mechanism.TypeECDH1Derive))
+			w.byte(1)
+			w.ulong(uint64(mechanism.KDFNull))
+			w.u32(nullLength)
+			w.array(point)
+			w.ulong(key)
+			w.template(object.Template{object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyGenericSecret), object.AttrValueLen.Is(32)})
+		}
+	}
+	p.fails(ckr.MechanismParamInvalid, 89, derive([]byte{4}))
+	r := p.ok(89, derive(theirs.PublicKey().Bytes()))
+	if code, update, o := r.ulong(), r.byte(), r.ulong(); code != 0 || update != 1 || o == 0 || len(r.b) != 0 {
+		t.Errorf("code %d, update %d, object %d, %d bytes more", code, update, o, len(r.b))
 	}
 }
