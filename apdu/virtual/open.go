@@ -56,7 +56,28 @@ func (o *options) open(path string) (*Card, error) {
 		file.Close()
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
+	if err := o.settle(file); err != nil {
+		file.Close()
+		return nil, err
+	}
 	return o.card(s, file), nil
+}
+
+// settle brings a file that was found to be a card's to the present version,
+// and wipes what a process left behind that was killed.
+func (o *options) settle(file *store.File) error {
+	if file.Version() > 1 {
+		return file.Wipe()
+	}
+	records, err := file.Records()
+	if err != nil {
+		return err
+	}
+	var changes []store.Change
+	for key, value := range records {
+		changes = append(changes, store.Change{Key: key, Value: value})
+	}
+	return file.Replace(changes)
 }
 
 func (o *options) create(path string) (*Card, error) {

@@ -37,12 +37,15 @@ func writeDraft(path string, records []Change) error {
 	if err != nil {
 		return err
 	}
-	f := &File{db}
-	err = db.Update(setMark)
-	if err == nil {
-		err = f.Commit(records)
+	err = errors.Join(db.Update(setMark), db.Close())
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, f.Close())
+	f, err := openFile(path, false)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Replace(records), f.Close())
 }
 
 // place gives the draft its name without replacing what may have come there.

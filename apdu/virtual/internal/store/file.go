@@ -3,7 +3,9 @@ package store
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
+	"sync"
 
 	"go.etcd.io/bbolt"
 )
@@ -20,7 +22,7 @@ const (
 	markFolder = "format"
 	markKey    = "virtual card"
 	countKey   = "records"
-	version    = 1
+	version    = 2
 )
 
 var (
@@ -35,45 +37,97 @@ var (
 
 // File is an open card file. It is safe for concurrent use.
 type File struct {
-	db *bbolt.DB
+	db      *bbolt.DB
+	raw     *os.File // the same file, as bbolt has it open
+	version byte     // of the format
+
+	mu    sync.Mutex      // bbolt must not read while pages are wiped
+	wiped map[uint64]bool // pages that are free and all zero
 }
 
-// Commit makes all changes durable, or none.
+// Version is the version of the format that the file is in. One of an older
+// format can be read, and replaced as a whole, but not changed.
+func (f *File) Version() int { return int(f.version) }
+
+// Commit makes all changes durable, or none. What they replaced is wiped
+// from the file.
 func (f *File) Commit(changes []Change) error {
-	return f.db.Update(func(tx *bbolt.Tx) error {
-		more := 0
-		for _, c := range changes {
-			n, err := apply(tx, c)
-			if err != nil {
+	if f.version != version {
+		return fmt.Errorf("the card file is of version %d", f.version)
+	}
+	return f.update(changes, nil)
+}
+
+// Replace makes changes the only records of the file, and brings it to the
+// present version; all or nothing, and durable. What was there is wiped.
+func (f *File) Replace(records []Change) error {
+	err := f.update(records, func(tx *bbolt.Tx) error {
+		var folders []string
+		err := tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
+			folders = append(folders, string(name))
+			return nil
+		})
+		for _, name := range folders {
+			err = errors.Join(err, tx.DeleteBucket([]byte(name)))
+		}
+		return errors.Join(err, setMark(tx))
+	})
+	if err != nil {
+		return err
+	}
+	f.version = version
+	return f.raw.Sync()
+}
+
+func (f *File) update(changes []Change, first func(*bbolt.Tx) error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := f.db.Update(func(tx *bbolt.Tx) error {
+		if first != nil {
+			if err := first(tx); err != nil {
 				return err
 			}
-			more += n
 		}
-		return count(tx, more)
+		t, err := readTally(tx)
+		if err != nil {
+			return err
+		}
+		for _, c := range changes {
+			if err := t.apply(tx, c); err != nil {
+				return err
+			}
+		}
+		return t.write(tx)
 	})
+	if err != nil {
+		clear(f.wiped) // what was begun may lie in pages that were wiped
+		return err
+	}
+	// The changes are made. Pages that could not be wiped are tried again at
+	// the next commit, and when the file is opened again.
+	_ = f.wipe(false)
+	return nil
 }
 
-// apply makes one change and returns how many records there are more.
-func apply(tx *bbolt.Tx, c Change) (more int, err error) {
+// apply makes one change.
+func (t *tally) apply(tx *bbolt.Tx, c Change) error {
 	folder, name, ok := strings.Cut(c.Key, "/")
 	if !ok || folder == "" || name == "" || folder == markFolder {
-		return 0, fmt.Errorf("record %q has no folder", c.Key)
+		return fmt.Errorf("record %q has no folder", c.Key)
 	}
 	b, err := tx.CreateBucketIfNotExists([]byte(folder))
 	if err != nil {
-		return 0, err
+		return err
 	}
-	there := b.Get([]byte(name)) != nil
-	switch {
-	case c.Value != nil && !there:
-		more = 1
-	case c.Value == nil && there:
-		more = -1
+	if old := b.Get([]byte(name)); old != nil {
+		t.remove(c.Key, old)
 	}
 	if c.Value == nil {
-		return more, b.Delete([]byte(name))
+		return b.Delete([]byte(name))
 	}
-	return more, b.Put([]byte(name), seal(c.Key, c.Value))
+	value := seal(c.Key, c.Value)
+	t.add(c.Key, value)
+	return b.Put([]byte(name), value)
 }
 
 // Records returns all records. The values are the caller's to clear.
@@ -84,20 +138,25 @@ func (f *File) Records() (records map[string][]byte, err error) {
 		}
 	}()
 	records = make(map[string][]byte)
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	err = f.db.View(func(tx *bbolt.Tx) error {
-		if err := checkMark(tx); err != nil {
+		want, err := readTally(tx)
+		if err != nil {
 			return err
 		}
-		err := tx.ForEach(func(folder []byte, b *bbolt.Bucket) error {
+		got := tally{version: want.version}
+		err = tx.ForEach(func(folder []byte, b *bbolt.Bucket) error {
 			if string(folder) == markFolder {
 				return nil
 			}
-			return readFolder(records, string(folder), b)
+			return got.readFolder(records, string(folder), b)
 		})
 		if err != nil {
 			return err
 		}
-		return checkCount(tx, len(records))
+		f.version = want.version
+		return want.check(got)
 	})
 	if err != nil {
 		return nil, err
@@ -105,13 +164,14 @@ func (f *File) Records() (records map[string][]byte, err error) {
 	return records, nil
 }
 
-func readFolder(records map[string][]byte, folder string, b *bbolt.Bucket) error {
+func (t *tally) readFolder(records map[string][]byte, folder string, b *bbolt.Bucket) error {
 	return b.ForEach(func(name, sealed []byte) error {
 		key := folder + "/" + string(name)
 		value, ok := unseal(key, sealed)
 		if !ok {
 			return fmt.Errorf("%w: record %q does not match its checksum", ErrDamaged, key)
 		}
+		t.add(key, sealed)
 		records[key] = value
 		return nil
 	})

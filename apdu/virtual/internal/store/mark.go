@@ -36,49 +36,21 @@ func setMark(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(
-		b.Put([]byte(markKey), seal(markKey, []byte{version})),
-		b.Put([]byte(countKey), seal(countKey, make([]byte, 4))),
-	)
+	t := tally{version: version}
+	return errors.Join(b.Put([]byte(markKey), seal(markKey, []byte{version})), t.write(tx))
 }
 
-func checkMark(tx *bbolt.Tx) error {
-	b := tx.Bucket([]byte(markFolder))
+// readMark returns the version of the format.
+func readMark(b *bbolt.Bucket) (byte, error) {
 	if b == nil {
-		return fmt.Errorf("%w: the mark is missing", ErrForeign)
+		return 0, fmt.Errorf("%w: the mark is missing", ErrForeign)
 	}
 	mark, ok := unseal(markKey, b.Get([]byte(markKey)))
 	switch {
-	case !ok || len(mark) != 1:
-		return fmt.Errorf("%w: the mark cannot be read", ErrDamaged)
+	case !ok || len(mark) != 1 || mark[0] == 0:
+		return 0, fmt.Errorf("%w: the mark cannot be read", ErrDamaged)
 	case mark[0] > version:
-		return fmt.Errorf("%w: %d, known is %d", ErrNewer, mark[0], version)
+		return 0, fmt.Errorf("%w: %d, known is %d", ErrNewer, mark[0], version)
 	}
-	return nil
-}
-
-// count keeps the number of records, so that lost ones are missed.
-func count(tx *bbolt.Tx, more int) error {
-	b := tx.Bucket([]byte(markFolder))
-	if b == nil {
-		return fmt.Errorf("%w: the mark is missing", ErrDamaged)
-	}
-	n := storedCount(b) + more
-	return b.Put([]byte(countKey), seal(countKey, binary.BigEndian.AppendUint32(nil, uint32(n))))
-}
-
-// storedCount is -1 if there is none that can be read.
-func storedCount(b *bbolt.Bucket) int {
-	value, ok := unseal(countKey, b.Get([]byte(countKey)))
-	if !ok || len(value) != 4 {
-		return -1
-	}
-	return int(binary.BigEndian.Uint32(value))
-}
-
-func checkCount(tx *bbolt.Tx, n int) error {
-	if want := storedCount(tx.Bucket([]byte(markFolder))); want != n {
-		return fmt.Errorf("%w: it has %d of %d records", ErrDamaged, n, want)
-	}
-	return nil
+	return mark[0], nil
 }

@@ -23,14 +23,17 @@ func Open(path string) (*File, error) {
 	if err := examine(path); err != nil {
 		return nil, err
 	}
-	db, err := openDB(path, false)
+	f, err := openFile(path, false)
 	if err != nil {
 		return nil, err
 	}
-	f := &File{db}
-	if _, err := f.Records(); err != nil {
+	records, err := f.Records()
+	if err != nil {
 		f.Close()
 		return nil, err
+	}
+	for _, value := range records {
+		clear(value)
 	}
 	return f, nil
 }
@@ -40,11 +43,11 @@ func examine(path string) error {
 	if err := regular(path); err != nil {
 		return err
 	}
-	db, err := openDB(path, true)
+	f, err := openFile(path, true)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer f.Close()
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -72,18 +75,23 @@ func regular(path string) error {
 	return nil
 }
 
-// openDB opens the database that is at path, and makes none.
-func openDB(path string, readOnly bool) (db *bbolt.DB, err error) {
+// openFile opens the database that is at path, and makes none.
+func openFile(path string, readOnly bool) (f *File, err error) {
 	defer func() {
 		// bbolt panics on some damage that the walk could miss.
 		if p := recover(); p != nil {
-			db, err = nil, fmt.Errorf("%w: %v", ErrDamaged, p)
+			f, err = nil, fmt.Errorf("%w: %v", ErrDamaged, p)
 		}
 	}()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+	f = &File{wiped: make(map[uint64]bool)}
+	f.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:  lockTimeout,
 		ReadOnly: readOnly,
-		OpenFile: openSame,
+		OpenFile: func(path string, flag int, mode os.FileMode) (raw *os.File, err error) {
+			raw, err = openSame(path, flag, mode)
+			f.raw = raw
+			return raw, err
+		},
 	})
 	switch {
 	case errors.Is(err, bolterr.ErrTimeout):
@@ -92,8 +100,10 @@ func openDB(path string, readOnly bool) (db *bbolt.DB, err error) {
 		return nil, fmt.Errorf("%w: %v", ErrForeign, err)
 	case errors.Is(err, bolterr.ErrInvalid):
 		return nil, fmt.Errorf("%w: %v", ErrForeign, err)
-	case err == nil, errors.As(err, new(*fs.PathError)), errors.As(err, new(syscall.Errno)), errors.Is(err, ErrForeign):
-		return db, err
+	case errors.As(err, new(*fs.PathError)), errors.As(err, new(syscall.Errno)), errors.Is(err, ErrForeign):
+		return nil, err
+	case err == nil:
+		return f, nil
 	}
 	return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 }

@@ -141,8 +141,8 @@ func TestCreateReplacesNothing(t *testing.T) {
 func TestOtherFilesAreRefusedAndLeftAlone(t *testing.T) {
 	newer := func(t *testing.T, path string) {
 		edit(t, path, func(tx *bbolt.Tx) error {
-			// Version 2, with its checksum over "virtual card" and the byte.
-			return tx.Bucket([]byte("format")).Put([]byte("virtual card"), store.Seal("virtual card", []byte{2}))
+			// A later version, with its checksum over "virtual card" and the byte.
+			return tx.Bucket([]byte("format")).Put([]byte("virtual card"), store.Seal("virtual card", []byte{3}))
 		})
 	}
 	for _, tt := range []struct {
@@ -219,15 +219,9 @@ func edit(t *testing.T, path string, f func(*bbolt.Tx) error) {
 func TestDamageIsNoticed(t *testing.T) {
 	want := sample()
 	path := create(t, want)
-	// The same content once more, so that both meta pages lead to it.
-	f, err := store.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Commit(changes(maps.Clone(want))); err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
+	// Earlier states, to which no damage may lead back.
+	commit(t, path, store.Change{Key: "card/head", Value: []byte("other")}, store.Change{Key: "pin/01", Value: []byte("other")})
+	commit(t, path, store.Change{Key: "card/head", Value: want["card/head"]}, store.Change{Key: "pin/01", Value: want["pin/01"]})
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -250,6 +244,17 @@ func TestDamageIsNoticed(t *testing.T) {
 	}
 	if opened == 0 || refused == 0 {
 		t.Errorf("%d opened, %d refused", opened, refused)
+	}
+}
+
+func commit(t *testing.T, path string, changes ...store.Change) {
+	t.Helper()
+	f, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Commit(changes), f.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -309,4 +314,132 @@ func FuzzWalk(f *testing.F) {
 		store.FixMeta(raw)
 		store.Walk(raw)
 	})
+}
+
+// TestWhatWasReplacedIsWiped: nothing of an earlier value is left in the file,
+// wherever bbolt had put it.
+func TestWhatWasReplacedIsWiped(t *testing.T) {
+	records := sample()
+	for i := range 40 {
+		records[fmt.Sprintf("old/%02d", i)] = bytes.Repeat([]byte("secret of old"), 300)
+	}
+	path := create(t, records)
+	f, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		key := fmt.Sprintf("old/%02d", i)
+		c := store.Change{Key: key, Value: []byte("new")}
+		if i%2 == 0 {
+			c.Value = nil
+		}
+		if err := f.Commit([]store.Change{c}); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, most := bytes.Count(raw, []byte("secret of old")), 300*(39-i); n > most {
+			t.Fatalf("after %d changes: %d traces, want at most %d", i+1, n, most)
+		}
+	}
+	f.Close()
+}
+
+// TestWipeCleansUpAfterTheKilled: a process that was killed between its commit
+// and the wiping leaves what it replaced in free pages, and what it had begun
+// to write beyond them.
+func TestWipeCleansUpAfterTheKilled(t *testing.T) {
+	want := sample()
+	want["old/1"] = bytes.Repeat([]byte("secret of old"), 3000)
+	path := create(t, want)
+	delete(want, "old/1")
+	var end int64
+	edit(t, path, func(tx *bbolt.Tx) error { // bbolt alone wipes nothing
+		end = tx.Size()
+		return tx.Bucket([]byte("old")).Put([]byte("1"), store.Seal("old/1", []byte("new")))
+	})
+	raw, _ := os.OpenFile(path, os.O_RDWR, 0)
+	raw.WriteAt([]byte("secret of old"), end+5000)
+	raw.Close()
+	before, err := os.ReadFile(path)
+	if err != nil || !bytes.Contains(before, []byte("secret of old")) || !bytes.Contains(before[end:], []byte("secret of old")) {
+		t.Fatal("the test's file does not hold what is to be wiped", err)
+	}
+	if f, err := store.Open(path); !errors.Is(err, store.ErrDamaged) {
+		t.Fatalf("%v, %v: a value that the digest does not know was taken", f, err)
+	}
+	edit(t, path, func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte("old")).Put([]byte("1"), store.Seal("old/1", bytes.Repeat([]byte("secret of old"), 3000)))
+	})
+	f, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Commit([]store.Change{{"old/1", nil}}), f.Wipe(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := os.ReadFile(path); bytes.Contains(after, []byte("secret of old")) {
+		t.Error("traces are left")
+	}
+	if diff := cmp.Diff(want, records(t, path)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestFilesOfVersion1AreReplacedAsAWhole: they can be read, not changed, and
+// nothing of them stays.
+func TestFilesOfVersion1AreReplacedAsAWhole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "card")
+	old := bytes.Repeat([]byte("clear secret"), 1000)
+	edit(t, path, func(tx *bbolt.Tx) error {
+		mark, err1 := tx.CreateBucket([]byte("format"))
+		pin, err2 := tx.CreateBucket([]byte("pin"))
+		if err := errors.Join(err1, err2); err != nil {
+			return err
+		}
+		return errors.Join(
+			mark.Put([]byte("virtual card"), store.Seal("virtual card", []byte{1})),
+			mark.Put([]byte("records"), store.Seal("records", []byte{0, 0, 0, 1})),
+			pin.Put([]byte("01"), store.Seal("pin/01", old)),
+		)
+	})
+	f, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Records()
+	if diff := cmp.Diff(map[string][]byte{"pin/01": old}, got); diff != "" || err != nil || f.Version() != 1 {
+		t.Error(f.Version(), err, diff)
+	}
+	if err := f.Commit([]store.Change{{"pin/01", []byte("new")}}); err == nil {
+		t.Error("an old file was changed")
+	}
+	if err := f.Replace([]store.Change{{"card/head", []byte("new")}}); err != nil || f.Version() != 2 {
+		t.Error(f.Version(), err)
+	}
+	if err := errors.Join(f.Commit([]store.Change{{"pin/01", []byte("sealed")}}), f.Close()); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(map[string][]byte{"card/head": []byte("new"), "pin/01": []byte("sealed")}, records(t, path)); diff != "" {
+		t.Error(diff)
+	}
+	if raw, _ := os.ReadFile(path); bytes.Contains(raw, []byte("clear secret")) {
+		t.Error("traces are left")
+	}
+}
+
+// TestOldRecordsDoNotPassForNewOnes: a record with a good checksum, from
+// before.
+func TestOldRecordsDoNotPassForNewOnes(t *testing.T) {
+	path := create(t, sample())
+	commit(t, path, store.Change{Key: "pin/01", Value: []byte("two tries left")})
+	edit(t, path, func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte("pin")).Put([]byte("01"), store.Seal("pin/01", []byte{}))
+	})
+	if _, err := store.Open(path); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("%v, want %v", err, store.ErrDamaged)
+	}
 }
