@@ -42,7 +42,7 @@ type Card struct {
 // that does not fit: that is a mistake in the program.
 func New(opts ...Option) *Card {
 	o := gather(opts)
-	s, err := o.make(nil, nil)
+	s, err := o.make(nil)
 	if err != nil {
 		panic("virtual: " + err.Error())
 	}

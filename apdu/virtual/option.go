@@ -1,6 +1,10 @@
 package virtual
 
-import "crypto/rand"
+import (
+	"crypto/rand"
+
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
+)
 
 // DefaultCapacity is what a card's files and keys may take, in bytes, unless
 // Capacity says otherwise.
@@ -17,10 +21,11 @@ type options struct {
 	capacity int
 	observe  []func(command, response []byte)
 	script   Script
+	kit      seal.Kit // for a card in a file
 }
 
 func gather(opts []Option) options {
-	o := options{capacity: DefaultCapacity}
+	o := options{capacity: DefaultCapacity, kit: seal.Kit{Cost: seal.Standard()}}
 	for _, opt := range opts {
 		opt(&o)
 	}

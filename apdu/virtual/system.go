@@ -4,7 +4,6 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/myeid"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/piv"
-	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/store"
 )
 
 // applet is one application on a card, with its commands and its state.
@@ -44,15 +43,15 @@ func newSystem(m *myeid.Card, p *piv.Card) *system {
 	return s
 }
 
-// make makes the applications of a new card, in memory if there are no stores.
-func (o *options) make(m myeid.Store, p piv.Store) (*system, error) {
+// make makes the applications of a new card, in memory if there is no keeper.
+func (o *options) make(k keeper) (*system, error) {
 	var files *myeid.Card
 	var app *piv.Card
 	var err error
 	if o.persona != nil {
-		if m == nil {
+		if k == nil {
 			files = myeid.New(o.persona.system(o.capacity))
-		} else if files, err = myeid.Create(o.persona.system(o.capacity), m); err != nil {
+		} else if files, err = myeid.Create(o.persona.system(o.capacity), myeidStore{k}, o.kit); err != nil {
 			return nil, err
 		}
 	}
@@ -63,11 +62,11 @@ func (o *options) make(m myeid.Store, p piv.Store) (*system, error) {
 			}
 			return c.Fill(o.image.Objects, o.image.Keys)
 		}
-		if p == nil {
+		if k == nil {
 			app = piv.New(o.piv.persona(o.capacity))
 			err = fill(app)
 		} else {
-			app, err = piv.Create(o.piv.persona(o.capacity), p, fill)
+			app, err = piv.Create(o.piv.persona(o.capacity), pivStore{k}, o.kit, fill)
 		}
 		if err != nil {
 			return nil, err
@@ -77,9 +76,9 @@ func (o *options) make(m myeid.Store, p piv.Store) (*system, error) {
 	return newSystem(files, app), nil
 }
 
-// load reads the applications that a file holds.
-func (o *options) load(file *store.File) (*system, error) {
-	records, err := file.Records()
+// load reads the applications that a keeper holds.
+func (o *options) load(k keeper) (*system, error) {
+	records, err := k.Records()
 	if err != nil {
 		return nil, err
 	}
@@ -91,17 +90,30 @@ func (o *options) load(file *store.File) (*system, error) {
 	var files *myeid.Card
 	var app *piv.Card
 	if hasFiles || !isPIV {
-		if files, err = myeid.Load(myeidFile{file}); err != nil {
+		if files, err = myeid.Load(myeidStore{k}, o.kit); err != nil {
 			return nil, err
 		}
 	}
 	if isPIV {
-		if app, err = piv.Load(pivFile{file}); err != nil {
+		if app, err = piv.Load(pivStore{k}, o.kit); err != nil {
 			return nil, err
 		}
 		app.SetTouch(o.touch)
 	}
 	return newSystem(files, app), nil
+}
+
+// rewrite has the applications keep everything anew.
+func (s *system) rewrite() error {
+	if s.myeid != nil {
+		if err := s.myeid.Rewrite(); err != nil {
+			return err
+		}
+	}
+	if s.piv != nil {
+		return s.piv.Rewrite()
+	}
+	return nil
 }
 
 // atr is the answer to reset, that of the first application.

@@ -35,6 +35,9 @@ func (c *Card) readBinary(m *command) ([]byte, status) {
 	if sw != swOK {
 		return nil, sw
 	}
+	if f.closed != nil {
+		return nil, swMemory // its PIN did not open it
+	}
 	if from >= len(f.content) {
 		return nil, swEndOfFile
 	}
@@ -60,6 +63,9 @@ func (c *Card) updateBinary(m *command) ([]byte, status) {
 	if from+len(m.data) > len(f.content) {
 		return nil, swOutside
 	}
+	if sw := f.reach(from, from+len(m.data)); sw != swOK {
+		return nil, sw
+	}
 	c.program(f, from, m.data)
 	c.wrote(1)
 	return nil, swOK
@@ -75,6 +81,7 @@ func (c *Card) program(f *file, from int, data []byte) {
 	for len(data) > 0 {
 		n := min(len(data), pageSize-from%pageSize)
 		copy(f.content[from:], data[:n])
+		f.wrote(from, from+n)
 		from, data = from+n, data[n:]
 		c.power.Wrote()
 	}
@@ -92,6 +99,9 @@ func (c *Card) eraseBinary(m *command) ([]byte, status) {
 	}
 	if from > len(f.content) {
 		return nil, swOutside
+	}
+	if sw := f.reach(from, len(f.content)); sw != swOK {
+		return nil, sw
 	}
 	erased := make([]byte, len(f.content)-from)
 	fill(erased)

@@ -1,6 +1,9 @@
 package myeid
 
-import "github.com/go-cryptoki/cryptoki/apdu/virtual/internal/power"
+import (
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/power"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
+)
 
 // Life cycle states of the applet. Access conditions hold only in the second.
 const (
@@ -11,12 +14,14 @@ const (
 // Card is one card. Its zero value is not usable: New, or Load.
 type Card struct {
 	persona Persona
-	store   Store // nil: the state lives in memory only
-	broken  bool  // the Store could neither keep nor give back the state
+	store   Store    // nil: the state lives in memory only
+	kit     seal.Kit // for what the Store keeps
+	broken  bool     // the Store could neither keep nor give back the state
 	running command
 	power   power.Supply
 
 	// The lasting state.
+	id        []byte // drawn for this card alone
 	lifeCycle byte
 	counter   uint16 // grows with every write; clients drop their caches by it
 	nextUID   uint32

@@ -66,7 +66,10 @@ func (c *Card) setCode(ref byte, code []byte) status {
 	if !p.longEnough(code) {
 		return swLength
 	}
-	copy(p.code[:], code)
+	if !c.recover(ref) {
+		return swMemory
+	}
+	p.code.set(code)
 	p.tries = p.max
 	p.flags &^= pinLocked
 	c.journal.pin(int(ref))
@@ -84,8 +87,8 @@ func (c *Card) initialisePIN(ref byte, data []byte) status {
 		return swLength
 	}
 	p := pin{set: true, max: 5, pukMax: 10, minLen: 4, pukMin: 4}
-	copy(p.code[:], data)
-	copy(p.puk[:], data[pinLength:])
+	p.code.set(data[:pinLength])
+	p.puk.set(data[pinLength:][:pinLength])
 	for i, b := range data[2*pinLength:] {
 		switch i {
 		case 0:

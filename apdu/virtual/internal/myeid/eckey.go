@@ -34,7 +34,7 @@ func (k *key) parseEC(bits int) bool {
 		}
 	}
 	point, ok := k.parts[partPoint]
-	return !ok || bytes.Equal(point, k.dh.PublicKey().Bytes())
+	return !ok || bytes.Equal(point, k.q)
 }
 
 func (k *key) useEC(priv *ecdsa.PrivateKey) bool {
@@ -42,7 +42,11 @@ func (k *key) useEC(priv *ecdsa.PrivateKey) bool {
 	if err != nil {
 		return false
 	}
-	k.ec, k.dh = priv, dh
+	q := dh.PublicKey().Bytes()
+	if k.q != nil && !bytes.Equal(k.q, q) {
+		return false
+	}
+	k.ec, k.dh, k.q = priv, dh, q
 	return true
 }
 
@@ -59,12 +63,11 @@ func (k *key) setEC(priv *ecdsa.PrivateKey) bool {
 
 // point wraps the public point 04 X Y in a tag.
 func (k *key) point(tag byte) []byte {
-	q := k.dh.PublicKey().Bytes()
-	out := append(make([]byte, 0, len(q)+3), tag)
-	if len(q) >= 0x80 {
+	out := append(make([]byte, 0, len(k.q)+3), tag)
+	if len(k.q) >= 0x80 {
 		out = append(out, 0x81)
 	}
-	return append(append(out, byte(len(q))), q...)
+	return append(append(out, byte(len(k.q))), k.q...)
 }
 
 // ecData is GET DATA 0181 to 0186: p, a, b, G without its 04, n, and the
@@ -88,7 +91,7 @@ func (c *Card) ecData(which byte) ([]byte, status) {
 	case 0x85:
 		return field(params.N), swOK
 	}
-	if f.key.ec == nil || f.prop&propValid == 0 {
+	if f.key.q == nil || f.prop&propValid == 0 {
 		return nil, swNoReference
 	}
 	return f.key.point(0x30), swOK

@@ -75,6 +75,7 @@ type file struct {
 	name     []byte // DF name
 	content  []byte // of a transparent file
 	key      key
+	closed   *closed // nil: all of it is known
 	parent   *file
 	children []*file // in order of creation
 	dead     bool    // deleted: whoever still refers to it must not use it
@@ -166,6 +167,7 @@ func (c *Card) remove(f *file) {
 	f.dead = true
 	clear(f.content)
 	f.key.clear()
+	f.closed = nil
 	c.used -= f.cost()
 	c.journal.drop(f)
 	if df := f.parent; df != nil {

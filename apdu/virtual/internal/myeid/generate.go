@@ -31,7 +31,7 @@ func (c *Card) generateKeyPair(m *command) ([]byte, status) {
 		return nil, swInvalidData
 	case !c.allowed(f.acl.generate()):
 		return nil, swSecurity
-	case !f.key.empty():
+	case f.holdsKey():
 		return nil, swInvalidData
 	}
 	if rsaFile {

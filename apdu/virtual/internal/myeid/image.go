@@ -2,10 +2,10 @@ package myeid
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
 	"strconv"
+
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
 // The records of a card, in JSON: one head, one for each PIN that was set,
@@ -17,9 +17,11 @@ const (
 	fileFolder    = "file/"
 	contentFolder = "data/"
 	keyFolder     = "key/"
+	sealedFolder  = "sealed/"
 )
 
 type headImage struct {
+	ID        []byte
 	Persona   Persona
 	LifeCycle byte
 	Counter   uint16
@@ -28,9 +30,19 @@ type headImage struct {
 }
 
 type pinImage struct {
-	Code, PUK                              []byte
+	// Version 1 has the codes as they are, and no more.
+	Code, PUK []byte `json:",omitempty"`
+
 	Tries, PUKTries, Max, PUKMax           byte
 	Flags, Kind, Grid, MinLength, MinOfPUK byte
+
+	// The pair, its private half behind both codes and sealed to the pairs of
+	// others, and before activation also as it is: the card asks for no PIN
+	// then.
+	Public            []byte          `json:",omitempty"`
+	Private           []byte          `json:",omitempty"`
+	CodeLock, PUKLock *seal.Lock      `json:",omitempty"`
+	Escrow            map[byte][]byte `json:",omitempty"`
 }
 
 type fileImage struct {
@@ -44,68 +56,47 @@ type fileImage struct {
 	Name    []byte
 }
 
+// keyImage is what is not sealed of a key; in version 1, all.
 type keyImage struct {
-	Parts map[string][]byte // by P2 of PUT DATA, in hex
+	Parts  keyParts
+	Sealed []byte `json:",omitempty"` // the parts that are, by P2 of PUT DATA
+	// The public half, if the private parts make a key and are sealed.
+	Modulus  []byte `json:",omitempty"`
+	Exponent int    `json:",omitempty"`
+	Point    []byte `json:",omitempty"`
+}
+
+// sealedImage holds the content or the private parts of the key of a file.
+type sealedImage struct {
+	Layers [][]byte
+}
+
+// keyParts are parts of a key by P2 of PUT DATA, which is a hexadecimal number
+// in JSON.
+type keyParts map[byte][]byte
+
+func (p keyParts) MarshalJSON() ([]byte, error) {
+	byName := make(map[string][]byte, len(p))
+	for id, part := range p {
+		byName[strconv.FormatUint(uint64(id), 16)] = part
+	}
+	return json.Marshal(byName)
+}
+
+func (p *keyParts) UnmarshalJSON(b []byte) error {
+	var byName map[string][]byte
+	if err := json.Unmarshal(b, &byName); err != nil {
+		return err
+	}
+	*p = make(keyParts, len(byName))
+	for name, part := range byName {
+		id, err := strconv.ParseUint(name, 16, 8)
+		if err != nil {
+			return err
+		}
+		(*p)[byte(id)] = part
+	}
+	return nil
 }
 
 func record(folder string, n uint32) string { return fmt.Sprintf("%s%08x", folder, n) }
-
-// encodeChanges turns the journal into records.
-func (c *Card) encodeChanges() (changes []Change, err error) {
-	put := func(key string, v any) {
-		value, e := json.Marshal(v)
-		err = errors.Join(err, e)
-		changes = append(changes, Change{key, value})
-	}
-	j := &c.journal
-	if j.head {
-		put(HeadRecord, headImage{c.persona, c.lifeCycle, c.counter, c.nextUID, c.root.uid})
-	}
-	for ref := 1; ref <= pinCount; ref++ {
-		if j.pins&(1<<ref) == 0 {
-			continue
-		}
-		if p := &c.pins[ref]; p.set {
-			put(record(pinFolder, uint32(ref)), p.image())
-		} else {
-			changes = append(changes, Change{Key: record(pinFolder, uint32(ref))})
-		}
-	}
-	for _, uid := range j.gone {
-		for _, folder := range []string{fileFolder, contentFolder, keyFolder} {
-			changes = append(changes, Change{Key: record(folder, uid)})
-		}
-	}
-	for f := range j.headers {
-		put(record(fileFolder, f.uid), f.image())
-	}
-	for f := range j.contents {
-		changes = append(changes, Change{record(contentFolder, f.uid), slices.Clone(f.content)})
-	}
-	for f := range j.keys {
-		put(record(keyFolder, f.uid), f.key.image())
-	}
-	return changes, err
-}
-
-func (p *pin) image() pinImage {
-	return pinImage{p.code[:], p.puk[:], p.tries, p.pukTries, p.max, p.pukMax,
-		p.flags, p.kind, p.grid, p.minLen, p.pukMin}
-}
-
-func (f *file) image() fileImage {
-	i := fileImage{ID: f.id, Kind: byte(f.kind), SizeTag: f.sizeTag, Size: f.size,
-		ACL: f.acl[:], Prop: f.prop, Name: f.name}
-	if f.parent != nil {
-		i.Parent = f.parent.uid
-	}
-	return i
-}
-
-func (k *key) image() keyImage {
-	i := keyImage{Parts: make(map[string][]byte, len(k.parts))}
-	for id, part := range k.parts {
-		i.Parts[strconv.FormatUint(uint64(id), 16)] = part
-	}
-	return i
-}

@@ -34,6 +34,8 @@ const (
 // Parsing a key costs more than a P-256 signature, so it is done once.
 type key struct {
 	parts map[byte][]byte
+	pub   *rsa.PublicKey // known also while the private parts are not
+	q     []byte         // the public point 04 X Y; likewise
 	rsa   *rsa.PrivateKey
 	ec    *ecdsa.PrivateKey
 	dh    *ecdh.PrivateKey
@@ -83,8 +85,11 @@ func (c *Card) importPart(id byte, data []byte) status {
 	if sw := f.checkPart(id, data); sw != swOK {
 		return sw
 	}
-	if _, there := f.key.parts[id]; there || f.prop&propGenerated != 0 {
+	if f.hasPart(id) || f.prop&propGenerated != 0 {
 		return swInvalidData
+	}
+	if f.closed != nil && f.prop&propValid != 0 {
+		return swConditions // whether it belongs to the key cannot be told
 	}
 	f.key.set(id, data)
 	if !f.key.parse(f.kind, int(f.size)) {

@@ -72,6 +72,8 @@ func (c *Card) use(f *file, m *command, run func(*file, *command) ([]byte, statu
 	switch {
 	case !goesOn && !c.allowed(f.acl.use()):
 		return nil, c.persona.denial()
+	case f.closed != nil:
+		return nil, swMemory // its PIN did not open it
 	case !f.key.usable():
 		return nil, swConditions
 	}

@@ -1,6 +1,6 @@
 package myeid
 
-import "crypto/subtle"
+import "github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 
 const (
 	pinCount  = 14
@@ -22,12 +22,18 @@ const (
 // pin is one reference with its unblocking code. An unset one is blocked.
 type pin struct {
 	set             bool
-	code, puk       [pinLength]byte
+	code, puk       code
 	tries, pukTries byte
 	max, pukMax     byte
 	flags, kind     byte
 	grid            byte
 	minLen, pukMin  byte
+
+	// What the PIN guards is sealed to its pair, as it is kept; nil: made when
+	// it is kept. escrow holds its private half sealed to the pairs of other
+	// PINs.
+	pair   *seal.Pair
+	escrow map[byte][]byte
 }
 
 func (p *pin) clear() { *p = pin{} }
@@ -50,20 +56,6 @@ func (c *Card) pinAt(ref byte) (*pin, status) {
 	return &c.pins[ref], swOK
 }
 
-// same compares two codes; the padding bytes 00 and FF are one to the card.
-func same(a, b *[pinLength]byte) bool {
-	var x, y [pinLength]byte
-	for i := range pinLength {
-		x[i], y[i] = padding(a[i]), padding(b[i])
-	}
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
-}
-
-func padding(b byte) byte {
-	// FF becomes 00, every other byte stays, without a branch on the secret.
-	return b &^ byte(-subtle.ConstantTimeByteEq(b, 0xFF))
-}
-
 // longEnough tells whether a new code has as many bytes as the PIN wants
 // before its padding.
 func (p *pin) longEnough(code []byte) bool {
@@ -78,7 +70,7 @@ func (p *pin) longEnough(code []byte) bool {
 // try compares a code at the cost of one try. The try is spent and kept by
 // the Store before the comparison, so that pulling the card out in between
 // wins nothing.
-func (c *Card) try(ref byte, given []byte, code *[pinLength]byte, tries *byte, max byte) status {
+func (c *Card) try(ref byte, given []byte, x *code, which string, tries *byte, max byte) status {
 	if *tries == 0 {
 		return swBlocked
 	}
@@ -89,26 +81,27 @@ func (c *Card) try(ref byte, given []byte, code *[pinLength]byte, tries *byte, m
 	}
 	c.power.Wrote()
 	var block [pinLength]byte
+	defer clear(block[:])
 	fill(block[copy(block[:], given):])
-	if !same(&block, code) {
-		clear(block[:])
-		if *tries == 0 {
-			return swBlocked
-		}
-		return swTries | status(*tries)
+	switch right, sw := c.matches(ref, x, which, &block); {
+	case sw != swOK:
+		return sw
+	case right:
+		*tries = max
+		c.journal.pin(int(ref))
+		c.power.Wrote()
+		return swOK
+	case *tries == 0:
+		return swBlocked
 	}
-	clear(block[:])
-	*tries = max
-	c.journal.pin(int(ref))
-	c.power.Wrote()
-	return swOK
+	return swTries | status(*tries)
 }
 
 // tryCode compares the code of a PIN. A failure takes away what an earlier
 // success gave, except on a persona that keeps it.
 func (c *Card) tryCode(ref byte, given []byte) status {
 	p := &c.pins[ref]
-	sw := c.try(ref, given, &p.code, &p.tries, p.max)
+	sw := c.try(ref, given, &p.code, ownCode, &p.tries, p.max)
 	if sw != swOK && !c.persona.KeepVerified {
 		c.unverify(ref)
 	}
@@ -117,7 +110,7 @@ func (c *Card) tryCode(ref byte, given []byte) status {
 
 func (c *Card) tryPUK(ref byte, given []byte) status {
 	p := &c.pins[ref]
-	return c.try(ref, given, &p.puk, &p.pukTries, p.pukMax)
+	return c.try(ref, given, &p.puk, itsPUK, &p.pukTries, p.pukMax)
 }
 
 // unverify drops the state of one PIN with what it stands for.

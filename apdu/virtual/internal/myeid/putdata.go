@@ -49,7 +49,34 @@ func (c *Card) activateApplet(m *command) ([]byte, status) {
 	if c.lifeCycle != stateOperational {
 		c.lifeCycle = stateOperational
 		c.journal.head = true
+		c.closeUp()
 		c.power.Wrote()
 	}
 	return nil, swOK
+}
+
+// closeUp has everything kept anew that conditions hold for from here on:
+// what lay open in the Store is sealed.
+func (c *Card) closeUp() {
+	if c.store == nil {
+		return
+	}
+	for ref := range c.pins {
+		if c.pins[ref].set {
+			c.renew(ref)
+			if c.pins[ref].pair.Unlocked() {
+				c.pins[ref].escrow = nil // to pairs that may be others now
+			}
+			c.journal.pin(ref)
+		}
+	}
+	c.root.walk(func(f *file) {
+		switch {
+		case f.guard() == 0:
+		case f.isEF():
+			c.journal.content(f)
+		case f.holdsKey():
+			c.journal.key(f)
+		}
+	})
 }

@@ -41,7 +41,9 @@ func (k *key) parseRSA(bits int) bool {
 		if priv == nil || priv.N.BitLen() != bits {
 			return false
 		}
-		k.rsa = priv
+		if !k.useRSA(priv) {
+			return false
+		}
 	}
 	return k.rsaAgrees()
 }
@@ -95,29 +97,37 @@ func rsaFromPrimes(p, q, e *big.Int) *rsa.PrivateKey {
 	return priv
 }
 
+func (k *key) useRSA(priv *rsa.PrivateKey) bool {
+	if k.pub != nil && !k.pub.Equal(&priv.PublicKey) {
+		return false
+	}
+	k.rsa, k.pub = priv, &priv.PublicKey
+	return true
+}
+
 // setRSA takes over a generated key.
 func (k *key) setRSA(priv *rsa.PrivateKey) {
 	priv.Precompute()
-	k.rsa = priv
+	k.useRSA(priv)
 	k.set(partP, priv.Primes[0].Bytes())
 	k.set(partQ, priv.Primes[1].Bytes())
 	k.set(partExponent, big.NewInt(int64(priv.E)).Bytes())
 }
 
 // modulus returns n in as many bytes as the key has.
-func (k *key) modulus() []byte { return k.rsa.N.FillBytes(make([]byte, k.rsa.Size())) }
+func (k *key) modulus() []byte { return k.pub.N.FillBytes(make([]byte, k.pub.Size())) }
 
 // rsaData is GET DATA 0100 to 0102: key information, modulus, exponent.
 func (c *Card) rsaData(which byte) ([]byte, status) {
 	k := &c.current.key
-	if k.rsa == nil || c.current.prop&propValid == 0 {
+	if k.pub == nil || c.current.prop&propValid == 0 {
 		return nil, swNoReference
 	}
-	switch e := big.NewInt(int64(k.rsa.E)).Bytes(); which {
+	switch e := big.NewInt(int64(k.pub.E)).Bytes(); which {
 	case 0x00:
 		out := []byte{0x92, 0x00}
 		out = binary.BigEndian.AppendUint16(out, uint16(8*len(e)))
-		return binary.BigEndian.AppendUint16(out, uint16(k.rsa.N.BitLen())), swOK
+		return binary.BigEndian.AppendUint16(out, uint16(k.pub.N.BitLen())), swOK
 	case 0x01:
 		return k.modulus(), swOK
 	default:

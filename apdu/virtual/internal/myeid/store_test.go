@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/myeid"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
 // memory is a Store that can be told to fail.
@@ -48,10 +49,13 @@ func (m *memory) Records() (map[string][]byte, error) {
 	return out, nil
 }
 
+// kit makes locks that are quickly opened.
+func kit() seal.Kit { return seal.Kit{Cost: seal.Cost{Time: 1, Memory: 32, Threads: 1}} }
+
 func kept(t *testing.T) (tester, *memory) {
 	t.Helper()
 	m := &memory{records: map[string][]byte{}}
-	card, err := myeid.Create(persona(), m)
+	card, err := myeid.Create(persona(), m, kit())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +110,7 @@ func TestAStoredCardIsTheSameAfterwards(t *testing.T) {
 	c.fill()
 	c.card.Reset()
 	want := c.look()
-	card, err := myeid.Load(m)
+	card, err := myeid.Load(m, kit())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +142,7 @@ func TestDeletedAndWipedRecordsAreGone(t *testing.T) {
 	if len(m.records) != fresh {
 		t.Errorf("%d records after wiping, %d on a fresh card", len(m.records), fresh)
 	}
-	if _, err := myeid.Load(m); err != nil {
+	if _, err := myeid.Load(m, kit()); err != nil {
 		t.Error(err)
 	}
 }
@@ -219,7 +223,7 @@ func TestDamagedRecordsAreRefused(t *testing.T) {
 				if bad == nil {
 					delete(broken.records, key)
 				}
-				card, err := myeid.Load(broken)
+				card, err := myeid.Load(broken, kit())
 				if err == nil {
 					tester{t, card}.look() // whatever it is, it does not panic
 				}
@@ -228,21 +232,21 @@ func TestDamagedRecordsAreRefused(t *testing.T) {
 	}
 	broken := &memory{records: maps.Clone(m.records)}
 	delete(broken.records, "card/head")
-	if _, err := myeid.Load(broken); err == nil {
+	if _, err := myeid.Load(broken, kit()); err == nil {
 		t.Error("loaded without a head")
 	}
 }
 
 func FuzzLoad(f *testing.F) {
 	m := &memory{records: map[string][]byte{}}
-	if _, err := myeid.Create(persona(), m); err != nil {
+	if _, err := myeid.Create(persona(), m, kit()); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(m.records["card/head"], m.records["file/00000001"], m.records["file/00000002"], []byte("x"))
 	f.Fuzz(func(t *testing.T, head, root, app, key []byte) {
 		card, err := myeid.Load(&memory{records: map[string][]byte{
 			"card/head": head, "file/00000001": root, "file/00000002": app, "key/00000002": key, "data/00000002": key, "pin/00000001": key,
-		}})
+		}}, kit())
 		if err != nil {
 			return
 		}

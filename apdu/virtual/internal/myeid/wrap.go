@@ -36,6 +36,9 @@ func (c *Card) wrap(f *file, m *command) ([]byte, status) {
 		t.prop&propWrapTrusted != 0 && f.prop&propTrusted == 0:
 		return nil, swConditions
 	}
+	if t.closed != nil {
+		return nil, swMemory
+	}
 	secret := t.secret()
 	if secret == nil {
 		return nil, swConditions
@@ -102,6 +105,9 @@ func (c *Card) storeSecret(t *file, secret []byte) status {
 		if len(secret) > len(t.content) {
 			return swOutside
 		}
+		if sw := t.reach(0, len(secret)); sw != swOK {
+			return sw
+		}
 		c.program(t, 0, secret)
 		c.wrote(1)
 		return swOK
@@ -109,7 +115,7 @@ func (c *Card) storeSecret(t *file, secret []byte) status {
 	if len(secret) != int(t.size)/8 {
 		return swConditions
 	}
-	if !t.key.empty() {
+	if t.holdsKey() {
 		return swInvalidData
 	}
 	t.key.set(partSecret, secret)

@@ -64,8 +64,7 @@ func (c *Card) certifyAttestation() {
 		return
 	}
 	k.generated = true
-	c.keys[refAttestation] = k
-	c.journal.key(refAttestation)
+	c.place(refAttestation, k)
 	c.journal.head = true
 	c.putObject(tagAttestation, certificateObject(cert))
 }

@@ -59,6 +59,9 @@ func (c *Card) generalAuthenticate(m *command) ([]byte, status) {
 	if sw := c.mayUse(k, m.p2); sw != swOK {
 		return nil, sw
 	}
+	if k.closed != nil {
+		return nil, swMemory // the PIN did not open it
+	}
 	out, sw := c.compute(k, m.p2, t)
 	if sw != swOK {
 		return nil, sw

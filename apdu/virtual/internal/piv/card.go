@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/power"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
 // aid names the application, SP 800-73-5 part 1 §2.2. Its beginning selects
@@ -21,15 +22,19 @@ const (
 // Create or Load.
 type Card struct {
 	persona Persona
-	store   Store // nil: the state lives in memory only
-	broken  bool  // the Store could neither keep nor give back the state
+	store   Store    // nil: the state lives in memory only
+	kit     seal.Kit // for what the Store keeps
+	broken  bool     // the Store could neither keep nor give back the state
 	running command
 	power   power.Supply
 
 	// The lasting state.
+	id         []byte     // drawn for this card alone
+	pair       *seal.Pair // what is private is sealed to it, as it is kept; nil: made then
 	pins       map[byte]*pin
 	management managementKey
 	objects    map[uint32][]byte // by tag, with their wrapper 53, 7E or 7F61
+	closed     map[uint32]sealed // objects that are not known yet
 	keys       map[byte]*key     // by key reference
 	root       []byte            // certificate of the attestation authority
 	journal    journal
@@ -73,20 +78,24 @@ func (c *Card) Root() []byte { return bytes.Clone(c.root) }
 // format makes the card as it leaves its maker.
 func (c *Card) format() {
 	c.objects, c.keys = make(map[uint32][]byte), make(map[byte]*key)
-	c.clear()
+	c.clear(c.persona.PIN, c.persona.PUK, c.persona.GlobalPIN)
 	if c.persona.Yubico {
 		c.certifyAttestation()
 	}
 }
 
 // clear sets PINs, keys and objects back; the attestation key and its
-// certificate stay. The PINs come last: as long as they are blocked, a command
-// during which the power failed can be given again.
-func (c *Card) clear() {
+// certificate stay. There is a global PIN if it is not empty. The PINs come
+// last: as long as they are blocked, a command during which the power failed
+// can be given again.
+func (c *Card) clear(user, puk, global string) {
 	for ref := range c.keys {
 		if ref != refAttestation {
 			c.dropKey(ref)
 		}
+	}
+	for tag := range c.closed {
+		c.putObject(tag, nil)
 	}
 	for tag := range c.objects {
 		if tag != tagAttestation {
@@ -94,23 +103,24 @@ func (c *Card) clear() {
 		}
 	}
 	p := &c.persona
-	c.putObject(tagDiscovery, discovery(p.GlobalPIN != ""))
+	c.putObject(tagDiscovery, discovery(global != ""))
 	c.management = managementKey{algorithm: p.ManagementAlgorithm, key: bytes.Clone(p.ManagementKey)}
 	c.journal.head = true
 	c.power.Wrote()
-	c.clearPINs()
+	c.clearPINs(user, puk, global)
 	c.Reset()
 }
 
-// clearPINs sets the PINs back, in one write.
-func (c *Card) clearPINs() {
+// clearPINs sets the PINs back, in one write with the pair that they open.
+func (c *Card) clearPINs(user, puk, global string) {
 	p := &c.persona
+	c.pair = nil
 	c.pins = map[byte]*pin{
-		refPIN: newPIN(p.PIN, p.PINTries),
-		refPUK: newPIN(p.PUK, p.PUKTries),
+		refPIN: newPIN(user, p.PINTries),
+		refPUK: newPIN(puk, p.PUKTries),
 	}
-	if p.GlobalPIN != "" {
-		c.pins[refGlobalPIN] = newPIN(p.GlobalPIN, p.PINTries)
+	if global != "" {
+		c.pins[refGlobalPIN] = newPIN(global, p.PINTries)
 	}
 	for ref := range c.pins {
 		c.journal.pin(ref)

@@ -381,7 +381,7 @@ func (m *memory) Records() (map[string][]byte, error) {
 
 func TestStateIsKept(t *testing.T) {
 	m := &memory{records: make(map[string][]byte)}
-	card, err := Create(yubikey(), m, nil)
+	card, err := Create(yubikey(), m, testKit(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -394,7 +394,7 @@ func TestStateIsKept(t *testing.T) {
 	m.fail = true
 	r.want(swMemory, "00DB3FFF", "5C035FC102 5301CC")
 	m.fail = false
-	card, err = Load(m)
+	card, err = Load(m, testKit())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -408,7 +408,7 @@ func TestStateIsKept(t *testing.T) {
 	}
 	r.admin()
 	r.ok("00F6FF9A", nil)
-	if card, err = Load(m); err != nil || card.keys[0x9A] != nil {
+	if card, err = Load(m, testKit()); err != nil || card.keys[0x9A] != nil {
 		t.Errorf("a key that was removed is back: %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
 var testKey = unhex("010203040506070801020304050607080102030405060708")
@@ -40,6 +41,9 @@ func unhex(s string) []byte {
 	}
 	return b
 }
+
+// testKit makes locks that are quickly opened.
+func testKit() seal.Kit { return seal.Kit{Cost: seal.Cost{Time: 1, Memory: 32, Threads: 1}} }
 
 // rig is a card and what a test does with it.
 type rig struct {

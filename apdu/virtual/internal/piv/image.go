@@ -17,14 +17,10 @@ func (c *Card) Fill(objects map[uint32][]byte, keys map[byte][]byte) error {
 		if err != nil || !isSlot(ref) {
 			return fmt.Errorf("key %02X: %w", ref, errKind)
 		}
-		c.dropKey(ref)
-		c.keys[ref] = k
-		c.journal.key(ref)
+		c.place(ref, k)
 	}
 	if c.globalCounts() && c.pins[refGlobalPIN] == nil {
-		c.persona.GlobalPIN = c.persona.PIN
-		c.pins[refGlobalPIN] = newPIN(c.persona.GlobalPIN, c.persona.PINTries)
-		c.journal.head = true
+		c.pins[refGlobalPIN] = newPIN(c.persona.PIN, c.persona.PINTries)
 		c.journal.pin(refGlobalPIN)
 	}
 	return c.commit()

@@ -41,9 +41,14 @@ type key struct {
 	private   any // *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey, *ecdh.PrivateKey (X25519)
 	agreement *ecdh.PrivateKey
 	pkcs8     []byte // what is kept
-	pin       byte   // as it was asked for
+	length    int    // of that, in bytes
+	pin       byte   // in a slot: the policy that holds
 	touch     byte
 	generated bool
+
+	// closed is the private half while it is not known; pub is the other one.
+	closed *sealed
+	pub    any
 }
 
 // retired tells whether a key reference is of a retired key management key.
@@ -77,33 +82,23 @@ func newKey(private any) (*key, error) {
 	var err error
 	switch p := private.(type) {
 	case *rsa.PrivateKey:
-		for _, a := range []Algorithm{RSA1024, RSA2048, RSA3072, RSA4096} {
-			if a.rsaBits() == p.N.BitLen() && len(p.Primes) == 2 {
-				k.algorithm = a
-			}
+		if len(p.Primes) != 2 {
+			return nil, errKind
 		}
 		p.Precompute()
 	case *ecdsa.PrivateKey:
-		switch p.Curve {
-		case elliptic.P256():
-			k.algorithm = P256
-		case elliptic.P384():
-			k.algorithm = P384
-		}
 		if k.agreement, err = p.ECDH(); err != nil {
 			return nil, err
 		}
-	case ed25519.PrivateKey:
-		k.algorithm = Ed25519
 	case *ecdh.PrivateKey:
-		if p.Curve() == ecdh.X25519() {
-			k.algorithm, k.agreement = X25519, p
-		}
+		k.agreement = p
 	}
+	k.algorithm = algorithmOf(k.public())
 	if k.algorithm == 0 {
 		return nil, errKind
 	}
 	k.pkcs8, err = x509.MarshalPKCS8PrivateKey(private)
+	k.length = len(k.pkcs8)
 	return k, err
 }
 
@@ -140,6 +135,9 @@ func makeKey(a Algorithm) (*key, error) {
 
 // public is the public half, as crypto/x509 has it.
 func (k *key) public() any {
+	if k.closed != nil {
+		return k.pub
+	}
 	switch p := k.private.(type) {
 	case *ecdh.PrivateKey:
 		return p.PublicKey()
@@ -212,16 +210,23 @@ func (k *key) agree(point []byte) ([]byte, status) {
 func (c *Card) keep(ref byte, k *key) status {
 	old := 0
 	if o := c.keys[ref]; o != nil {
-		old = len(o.pkcs8)
+		old = o.length
 	}
-	if c.used()-old+len(k.pkcs8) > c.persona.Capacity {
+	if c.used()-old+k.length > c.persona.Capacity {
 		return swFull
 	}
+	c.place(ref, k)
+	return swOK
+}
+
+// place puts a key into a slot. The policy of the slot becomes the key's own,
+// and goes with it if it is moved.
+func (c *Card) place(ref byte, k *key) {
 	c.dropKey(ref)
+	k.pin = k.pinPolicy(ref)
 	c.keys[ref] = k
 	c.journal.key(ref)
 	c.power.Wrote()
-	return swOK
 }
 
 func (c *Card) dropKey(ref byte) {

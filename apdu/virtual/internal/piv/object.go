@@ -53,6 +53,9 @@ func (c *Card) getData(m *command) ([]byte, status) {
 	if guarded[tag] && !c.user() {
 		return nil, swSecurity
 	}
+	if _, closed := c.closed[tag]; closed {
+		return nil, swMemory // the PIN did not open it
+	}
 	object := c.objects[tag]
 	if object == nil {
 		return nil, swNotFound
@@ -91,7 +94,7 @@ func (c *Card) write(tag uint32, raw []byte, empty bool) status {
 	case !c.known(tag):
 		return swWrongData
 	case c.persona.MaxObject > 0 && len(raw) > c.persona.MaxObject,
-		c.used()-len(c.objects[tag])+len(raw) > c.persona.Capacity:
+		c.used()-len(c.objects[tag])-c.closed[tag].Length+len(raw) > c.persona.Capacity:
 		return swFull
 	case empty:
 		c.putObject(tag, nil)
@@ -103,6 +106,7 @@ func (c *Card) write(tag uint32, raw []byte, empty bool) status {
 
 // putObject keeps an object, or removes it.
 func (c *Card) putObject(tag uint32, raw []byte) {
+	delete(c.closed, tag)
 	if raw == nil {
 		clear(c.objects[tag])
 		delete(c.objects, tag)
@@ -122,6 +126,7 @@ const pageSize = 64
 func (c *Card) program(tag uint32, raw []byte) {
 	object := bytes.Repeat([]byte{0xFF}, len(raw))
 	copy(object, c.objects[tag])
+	delete(c.closed, tag) // what is not known of the old one reads as erased
 	c.objects[tag] = object
 	c.journal.object(tag)
 	for at := 0; at < len(raw); at += pageSize {
@@ -135,8 +140,11 @@ func (c *Card) used() (n int) {
 	for _, o := range c.objects {
 		n += len(o)
 	}
+	for _, o := range c.closed {
+		n += o.Length
+	}
 	for _, k := range c.keys {
-		n += len(k.pkcs8)
+		n += k.length
 	}
 	return n
 }

@@ -1,12 +1,27 @@
 package piv
 
-import "crypto/subtle"
+import (
+	"crypto/subtle"
+
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
+)
 
 const pinLength = 8
 
-// pin is a PIN or the PUK, padded with FF.
+// The PIN and the PUK of a card that nobody has set, which RESET and SET PIN
+// RETRIES bring back.
+const (
+	factoryPIN = "123456"
+	factoryPUK = "12345678"
+)
+
+// pin is a PIN or the PUK, padded with FF. A card that was loaded knows it by
+// its lock alone, which costs a derivation for each guess, until the right one
+// was given.
 type pin struct {
+	known      bool
 	code       [pinLength]byte
+	lock       *seal.Lock // on the private half of the card's pair; nil: made when it is kept
 	left, most byte
 	changed    bool // it is not the one that the card was made with
 }
@@ -18,6 +33,7 @@ func newPIN(code string, most byte) *pin {
 }
 
 func (p *pin) set(code []byte) {
+	p.known, p.lock = true, nil
 	for i := copy(p.code[:], code); i < pinLength; i++ {
 		p.code[i] = 0xFF
 	}
@@ -72,15 +88,40 @@ func (c *Card) try(ref byte, given []byte) status {
 	}
 	c.power.Wrote()
 	p = c.pins[ref] // the Store may have given the state back
-	if subtle.ConstantTimeCompare(given, p.code[:]) != 1 {
+	right, sw := c.matches(ref, p, given)
+	if !right {
 		delete(c.verified, ref)
 		c.fresh = false
+		if sw != swOK {
+			return sw
+		}
 		return c.wrong(p)
 	}
 	p.left = p.most
 	c.journal.pin(ref)
 	c.power.Wrote()
 	return swOK
+}
+
+// matches compares a PIN. The right one to a lock opens the card's pair, and
+// with it all that is sealed; if that cannot be, the lock and the pair are not
+// of one card, and the PIN is neither right nor wrong.
+func (c *Card) matches(ref byte, p *pin, given []byte) (bool, status) {
+	if p.known {
+		return subtle.ConstantTimeCompare(given, p.code[:]) == 1, swOK
+	}
+	private, ok := c.kit.Open(p.lock, given, c.pinLabel(ref))
+	if !ok {
+		return false, swOK
+	}
+	defer clear(private)
+	if c.pair.Unlock(private) != nil {
+		return false, swMemory
+	}
+	p.known = true
+	copy(p.code[:], given)
+	c.unseal()
+	return true, swOK
 }
 
 // user tells whether a PIN is verified that opens the user's objects and keys:

@@ -1,12 +1,9 @@
 package piv
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
+
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
 // Change is one record to write, or to delete if Value is nil.
@@ -30,10 +27,13 @@ const (
 	pinFolder    = "pivpin/"
 	keyFolder    = "pivkey/"
 	objectFolder = "pivdata/"
+	sealedFolder = "pivsealed/" // objects that the PIN guards
 )
 
 type headImage struct {
-	Persona    Persona
+	ID         []byte
+	Pair       []byte  // the public half
+	Persona    Persona // without PINs, but in version 1
 	Management managementImage
 	Root       []byte
 }
@@ -46,13 +46,18 @@ type managementImage struct {
 }
 
 type pinImage struct {
-	Code       []byte
+	Code       []byte     `json:",omitempty"` // version 1
+	Lock       *seal.Lock `json:",omitempty"`
 	Left, Most byte
 	Changed    bool
 }
 
+// keyImage is a key, in clear if the card uses it without the PIN, and in
+// version 1.
 type keyImage struct {
-	PKCS8      []byte
+	PKCS8      []byte  `json:",omitempty"`
+	Public     []byte  `json:",omitempty"` // SubjectPublicKeyInfo
+	Private    *sealed `json:",omitempty"`
 	PIN, Touch byte
 	Generated  bool
 }
@@ -85,10 +90,10 @@ func (j *journal) empty() bool {
 	return !j.on || !j.head && len(j.pins)+len(j.keys)+len(j.objects) == 0
 }
 
-// Create makes a card that is kept in a Store, filled by fill if that is not
-// nil.
-func Create(p Persona, s Store, fill func(*Card) error) (*Card, error) {
-	c := &Card{persona: p, store: s}
+// Create makes a card that is kept in a Store, with what its PIN guards sealed
+// by the kit, and filled by fill if that is not nil.
+func Create(p Persona, s Store, kit seal.Kit, fill func(*Card) error) (*Card, error) {
+	c := &Card{persona: p, store: s, kit: kit, id: random(idLength)}
 	c.journal.on = true
 	c.format()
 	if fill != nil {
@@ -103,13 +108,32 @@ func Create(p Persona, s Store, fill func(*Card) error) (*Card, error) {
 	return c, nil
 }
 
-// Load makes a card from what a Store has kept.
-func Load(s Store) (*Card, error) {
-	c := &Card{store: s}
+const idLength = 16
+
+// Load makes a card from what a Store has kept. What the PIN guards is known
+// once it is given.
+func Load(s Store, kit seal.Kit) (*Card, error) {
+	c := &Card{store: s, kit: kit}
 	if err := c.restore(); err != nil {
 		return nil, fmt.Errorf("piv: %w", err)
 	}
 	return c, nil
+}
+
+// Rewrite keeps the whole card anew. It brings a card whose records were made
+// before they were sealed to the present form.
+func (c *Card) Rewrite() error {
+	c.journal.head = true
+	for ref := range c.pins {
+		c.journal.pin(ref)
+	}
+	for ref := range c.keys {
+		c.journal.key(ref)
+	}
+	for tag := range c.objects {
+		c.journal.object(tag)
+	}
+	return c.commit()
 }
 
 // commit hands what has changed to the Store. If that fails the card goes back
@@ -130,107 +154,4 @@ func (c *Card) commit() error {
 		c.broken = true
 	}
 	return err
-}
-
-// encodeChanges turns the journal into records.
-func (c *Card) encodeChanges() (changes []Change, err error) {
-	put := func(key string, there bool, v any) {
-		if !there {
-			changes = append(changes, Change{Key: key})
-			return
-		}
-		value, e := json.Marshal(v)
-		err = errors.Join(err, e)
-		changes = append(changes, Change{key, value})
-	}
-	if c.journal.head {
-		m := c.management
-		put(HeadRecord, true, headImage{c.persona, managementImage{m.algorithm, m.key, m.touch, m.changed}, c.root})
-	}
-	for ref := range c.journal.pins {
-		p := c.pins[ref]
-		put(fmt.Sprintf("%s%02x", pinFolder, ref), true, pinImage{p.code[:], p.left, p.most, p.changed})
-	}
-	for ref := range c.journal.keys {
-		k, there := c.keys[ref]
-		if !there {
-			k = &key{}
-		}
-		put(fmt.Sprintf("%s%02x", keyFolder, ref), there, keyImage{k.pkcs8, k.pin, k.touch, k.generated})
-	}
-	for tag := range c.journal.objects {
-		changes = append(changes, Change{fmt.Sprintf("%s%06x", objectFolder, tag), slices.Clone(c.objects[tag])})
-	}
-	return changes, err
-}
-
-// restore replaces the card's lasting state by what the Store has.
-func (c *Card) restore() error {
-	records, err := c.store.Records()
-	if err != nil {
-		return err
-	}
-	fresh := &Card{store: c.store, touch: c.touch}
-	fresh.pins, fresh.keys, fresh.objects = make(map[byte]*pin), make(map[byte]*key), make(map[uint32][]byte)
-	for name, value := range records {
-		if err := fresh.decode(name, value); err != nil {
-			return fmt.Errorf("record %s: %w", name, err)
-		}
-		if !strings.HasPrefix(name, objectFolder) {
-			clear(value)
-		}
-	}
-	if fresh.pins[refPIN] == nil || fresh.pins[refPUK] == nil || fresh.management.key == nil {
-		return errors.New("records are missing")
-	}
-	fresh.journal.on = true
-	fresh.Reset()
-	*c = *fresh
-	return nil
-}
-
-var errRecord = errors.New("it cannot be read")
-
-// decode takes one record; those of other applications are passed over.
-func (c *Card) decode(name string, value []byte) error {
-	folder, number, _ := strings.Cut(name, "/")
-	n, err := strconv.ParseUint(number, 16, 24)
-	if name != HeadRecord && strings.HasPrefix(folder, "piv") && err != nil {
-		return errRecord
-	}
-	switch folder + "/" {
-	case "piv/":
-		var h headImage
-		if name != HeadRecord || json.Unmarshal(value, &h) != nil {
-			return errRecord
-		}
-		m := h.Management
-		if _, ok := m.Algorithm.block(m.Key); !ok {
-			return errRecord
-		}
-		c.persona, c.root = h.Persona, h.Root
-		c.management = managementKey{m.Algorithm, m.Key, m.Touch, m.Changed}
-	case pinFolder:
-		var i pinImage
-		if json.Unmarshal(value, &i) != nil || len(i.Code) != pinLength {
-			return errRecord
-		}
-		p := &pin{left: i.Left, most: i.Most, changed: i.Changed}
-		p.set(i.Code)
-		c.pins[byte(n)] = p
-	case keyFolder:
-		var i keyImage
-		if json.Unmarshal(value, &i) != nil {
-			return errRecord
-		}
-		k, err := parseKey(i.PKCS8)
-		if err != nil {
-			return errRecord
-		}
-		k.pin, k.touch, k.generated = i.PIN, i.Touch, i.Generated
-		c.keys[byte(n)] = k
-	case objectFolder:
-		c.objects[uint32(n)] = value
-	}
-	return nil
 }

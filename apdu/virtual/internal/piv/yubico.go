@@ -105,10 +105,10 @@ func (c *Card) setRetries(m *command) ([]byte, status) {
 	case !c.admin || !c.verified[refPIN]:
 		return nil, swSecurity
 	}
-	c.pins[refPIN] = newPIN(c.persona.PIN, m.p1)
+	c.pins[refPIN] = newPIN(factoryPIN, m.p1)
 	c.journal.pin(refPIN)
 	c.power.Wrote()
-	c.pins[refPUK] = newPIN(c.persona.PUK, m.p2)
+	c.pins[refPUK] = newPIN(factoryPUK, m.p2)
 	c.journal.pin(refPUK)
 	c.power.Wrote()
 	delete(c.verified, refPIN)
@@ -125,6 +125,10 @@ func (c *Card) reset(m *command) ([]byte, status) {
 	case c.pins[refPIN].left > 0 || c.pins[refPUK].left > 0:
 		return nil, swConditions
 	}
-	c.clear()
+	global := ""
+	if c.pins[refGlobalPIN] != nil {
+		global = factoryPIN
+	}
+	c.clear(factoryPIN, factoryPUK, global)
 	return nil, swOK
 }
