@@ -2,11 +2,9 @@ package faults_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -142,62 +140,6 @@ func storedCard(t *testing.T) string {
 	r.ok(r.module.Close())
 	r.ok(card.Close())
 	return path
-}
-
-// writeForEver is the child that is killed.
-func writeForEver(path string) int {
-	card, err := virtual.Open(path)
-	if err != nil {
-		return 1
-	}
-	m, s, err := openChild(card)
-	if err != nil {
-		return 1
-	}
-	defer m.Close()
-	for n := 0; ; n++ {
-		o, err := s.Create(context.Background(), data(fmt.Sprint("object ", n), false)...)
-		if err != nil {
-			return 1
-		}
-		fmt.Println(n)
-		if err := s.Destroy(context.Background(), o); err != nil {
-			return 1
-		}
-	}
-}
-
-// E6
-func killedWhileWriting(t *testing.T) {
-	path := storedCard(t)
-	for i := range 8 {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "FAULTS_CHILD=write", "FAULTS_PATH="+path)
-		out := must(cmd.StdoutPipe())(t)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		out.Read(make([]byte, 2+5*i))
-		cmd.Process.Kill()
-		cmd.Wait()
-		card := must(virtual.Open(path))(t)
-		r := rigOn(t, card, virtual.Single(card))
-		s := r.user()
-		for _, o := range r.find(s, object.AttrClass.Is(object.ClassData)) {
-			label := must(object.Get(r.ctx, o, object.AttrLabel))(t)
-			if v := must(object.Get(r.ctx, o, object.AttrValue))(t); string(v) != "value of "+label {
-				t.Errorf("%s has the value %q", label, v)
-			}
-		}
-		r.one(s, "first")
-		for _, o := range r.find(s, object.AttrClass.Is(object.ClassData)) {
-			if label, _ := object.Get(r.ctx, o, object.AttrLabel); label != "first" {
-				r.ok(s.Destroy(r.ctx, o))
-			}
-		}
-		r.ok(r.module.Close())
-		r.ok(card.Close())
-	}
 }
 
 // E7

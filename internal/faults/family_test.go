@@ -101,16 +101,16 @@ func pkcs15Card(t *testing.T, x task) *virtual.Card {
 	s := r.user()
 	r.create(s, "victim", true)
 	if x.name == "decrypt" {
-		r.importRSA(s)
+		r.importRSA(s, theRSAKey())
 	}
 	r.ok(r.module.Close())
 	r.ok(r.readers.Remove(reader))
 	return r.card
 }
 
-func (r *rig) importRSA(s *session.Session) {
+// importRSA puts an RSA key on the card, called "rsa".
+func (r *rig) importRSA(s *session.Session, k *rsa.PrivateKey) {
 	r.Helper()
-	k := theRSAKey()
 	must(s.Create(r.ctx, object.Template{
 		object.AttrClass.Is(object.ClassPrivateKey), object.AttrKeyType.Is(object.KeyRSA), object.AttrToken.Is(true), object.AttrPrivate.Is(true),
 		object.AttrLabel.Is("rsa"), object.AttrID.Is([]byte{7}), object.AttrDecrypt.Is(true), object.AttrSign.Is(true),

@@ -7,10 +7,12 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	_ "crypto/sha1"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"math/big"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -21,37 +23,119 @@ import (
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/soft/wycheproof"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
 )
 
-// H1
-func paddingOracle(t *testing.T) {
-	r, s, key, pub := rsaRig(t)
-	n := pub.Size()
+// shapes are blocks of n bytes of which each has another fault; every one but
+// the first is no padding of a message.
+func shapes(n int) map[string][]byte {
 	block := func(change func(b []byte)) []byte {
 		b := bytes.Repeat([]byte{0xA5}, n)
 		b[0], b[1], b[n-17] = 0, 2, 0
 		change(b)
 		return b
 	}
-	for name, b := range map[string][]byte{
-		"first byte": block(func(b []byte) { b[0] = 1 }), "type": block(func(b []byte) { b[1] = 1 }), "no end": block(func(b []byte) { b[n-17] = 1 }),
-		"short padding": block(func(b []byte) { b[5] = 0 }), "other length": block(func(b []byte) { b[n-20] = 0 }),
-	} {
-		m := rawRSA(pub, b)
-		first := must(s.Decrypt(r.ctx, mechanism.RSAPKCS{SessionKeyLen: 16}, key, m))(t)
-		second := must(s.Decrypt(r.ctx, mechanism.RSAPKCS{SessionKeyLen: 16}, key, m))(t)
+	return map[string][]byte{
+		"good":                                   block(func([]byte) {}),
+		"first byte 1":                           block(func(b []byte) { b[0] = 1 }),
+		"type 0":                                 block(func(b []byte) { b[1] = 0 }),
+		"type 1":                                 block(func(b []byte) { b[1] = 1 }),
+		"type 3":                                 block(func(b []byte) { b[1] = 3 }),
+		"type and message swapped":               block(func(b []byte) { b[0], b[1] = 2, 0 }),
+		"no separator":                           block(func(b []byte) { b[n-17] = 1 }),
+		"no padding at all":                      block(func(b []byte) { b[2] = 0 }),
+		"seven bytes of padding":                 block(func(b []byte) { b[9] = 0 }),
+		"separator in the middle of the padding": block(func(b []byte) { b[5] = 0 }),
+		"type alone":                             block(func(b []byte) { clear(b[2:]) }),
+		"zeros but for the type":                 block(func(b []byte) { clear(b); b[1] = 2 }),
+	}
+}
+
+// H1
+func paddingOracle(t *testing.T) {
+	r, s, key, pub := rsaRig(t)
+	n := pub.Size()
+	refused := ""
+	for name, b := range shapes(n) {
+		sealed := rawRSA(pub, b)
+		r.wire.forget()
+		first := must(s.Decrypt(r.ctx, mechanism.RSAPKCS{SessionKeyLen: 16}, key, sealed))(t)
+		second := must(s.Decrypt(r.ctx, mechanism.RSAPKCS{SessionKeyLen: 16}, key, sealed))(t)
+		if name == "good" {
+			if !bytes.Equal(first, b[n-16:]) {
+				t.Errorf("the key is %X", first)
+			}
+			continue
+		}
 		if len(first) != 16 || len(second) != 16 || bytes.Contains(b, first) {
 			t.Errorf("%s: %X and %X", name, first, second)
 		}
+		// Who asks for a message gets one error, whatever is wrong.
+		_, err := s.Decrypt(r.ctx, mechanism.RSAPKCS{}, key, sealed)
+		r.code(err, ckr.EncryptedDataInvalid)
+		if text := fmt.Sprint(err); refused == "" {
+			refused = text
+		} else if text != refused {
+			t.Errorf("%s: %q, another one %q", name, text, refused)
+		}
 	}
-	good := block(func([]byte) {})
-	if got := must(s.Decrypt(r.ctx, mechanism.RSAPKCS{SessionKeyLen: 16}, key, rawRSA(pub, good)))(t); !bytes.Equal(got, good[n-16:]) {
-		t.Errorf("the key is %X", got)
+	// A message of another length is as good as none to who asks for a key.
+	other := shapes(n)["good"]
+	other[n-20] = 0
+	if got := must(s.Decrypt(r.ctx, mechanism.RSAPKCS{SessionKeyLen: 16}, key, rawRSA(pub, other)))(t); bytes.Contains(other, got) {
+		t.Errorf("a message of 19 bytes gives the key %X", got)
 	}
+	wycheproofPKCS1(t)
+}
+
+// wycheproofPKCS1 has a card decrypt what Project Wycheproof has made of PKCS
+// #1 v1.5 padding. The virtual card does it in the way of real ones, by the
+// block; the driver takes the padding off.
+func wycheproofPKCS1(t *testing.T) {
+	var r *rig
+	var s *session.Session
+	var key *object.Object
+	var modulus *big.Int
+	var cases []wycheproof.Case
+	for _, bits := range []string{"2048", "3072", "4096"} {
+		cases = append(cases, wycheproof.Cases(t, "rsa_pkcs1_"+bits+"_test")...)
+	}
+	have := ""
+	refused := make(map[string]int)
+	for _, c := range cases {
+		if der := c.Text("privateKeyPkcs8"); der != have {
+			have = der
+			private := must(x509.ParsePKCS8PrivateKey(c.Bytes("privateKeyPkcs8")))(t).(*rsa.PrivateKey)
+			r = newRig(t)
+			s = r.user()
+			r.importRSA(s, private)
+			modulus = private.N
+			key = r.key(s, "rsa")
+		}
+		got, err := s.Decrypt(r.ctx, mechanism.RSAPKCS{}, key, c.Bytes("ct"))
+		switch {
+		case c.Valid():
+			if err != nil || !bytes.Equal(got, c.Bytes("msg")) {
+				t.Errorf("%s: %X, %v", c, got, err)
+			}
+		case err == nil:
+			t.Errorf("%s: decrypted to %X", c, got)
+		case new(big.Int).SetBytes(c.Bytes("ct")).Cmp(modulus) >= 0, len(c.Bytes("ct")) != len(modulus.Bytes()):
+			// No block comes of it, as everybody can see beforehand.
+			r.code(err, ckr.EncryptedDataLenRange, ckr.EncryptedDataInvalid)
+		default:
+			r.code(err, ckr.EncryptedDataInvalid)
+			refused[err.Error()]++
+		}
+	}
+	if len(refused) != 1 {
+		t.Errorf("paddings are refused in different words: %v", refused)
+	}
+	t.Logf("%d cases of Wycheproof", len(cases))
 }
 
 // H2
@@ -138,33 +222,43 @@ func (w writer) Write(b []byte) (int, error) { w(b); return len(b), nil }
 // H5
 func memoryAfterLogout(t *testing.T) {
 	r := newRig(t)
+	secret := []byte(rand.Text()[:8])
+	needle := bytes.Clone(secret)
+	mask(needle) // so that the dump does not hold what looks for it
 	s := r.open(true)
-	secret := rand.Text()[:8]
-	func() {
-		so := pin(soPIN)
-		r.ok(s.Login(r.ctx, token.SO, so))
-		p := pin(secret)
-		r.ok(s.InitPIN(r.ctx, p))
-		r.ok(s.Logout(r.ctx))
-		r.ok(s.Login(r.ctx, token.User, p))
-		p.Clear()
-	}()
-	r.ok(r.sign(s, r.key(s, "k")))
+	r.ok(s.Login(r.ctx, token.SO, pin(soPIN)))
+	p := token.NewPIN(secret)
+	r.ok(s.InitPIN(r.ctx, p))
 	r.ok(s.Logout(r.ctx))
-	r.wire.set(func(w *wire) { w.commands = nil }) // the test's own record
-	needle := []byte(secret)
-	for i := range needle {
-		needle[i] ^= 0xFF // so that the dump does not find what looks for it
+	r.ok(s.Login(r.ctx, token.User, p))
+	p.Clear()
+	clear(secret)
+	r.ok(r.sign(s, r.key(s, "k")))
+	during := copies(t, needle)
+	r.ok(s.Logout(r.ctx))
+	// The card has the PIN, too, as every card has: until it gets another.
+	r.ok(s.Login(r.ctx, token.SO, pin(soPIN)))
+	r.ok(s.InitPIN(r.ctx, pin(newPIN)))
+	r.wire.forget() // the test's own record
+	after := copies(t, needle)
+	if during < 2 || after > 0 {
+		t.Errorf("%d copies of the PIN were on the heap during the login, %d are after it", during, after)
 	}
-	secret = ""
+}
+
+func mask(b []byte) {
+	for i := range b {
+		b[i] ^= 0xFF
+	}
+}
+
+// copies counts how often something that is given masked is on the heap.
+func copies(t *testing.T, needle []byte) int {
+	t.Helper()
 	dump := heap(t)
-	for i := range needle {
-		needle[i] ^= 0xFF
-	}
-	// What the card itself stores as its PIN, and the string of this test.
-	if n := bytes.Count(dump, needle); n > 2 {
-		t.Errorf("%d copies of the PIN are on the heap", n)
-	}
+	mask(needle)
+	defer mask(needle)
+	return bytes.Count(dump, needle)
 }
 
 // heap returns a dump of the heap.
@@ -201,7 +295,7 @@ func signerMisuse(t *testing.T) {
 		func() {
 			defer func() {
 				if p := recover(); p != nil {
-					t.Errorf("%v: %v", opts, p)
+					t.Errorf("%v: %v\n%s", opts, p, debug.Stack())
 				}
 			}()
 			rk.Sign(nil, make([]byte, 32), opts)
@@ -237,14 +331,57 @@ func weakPoints(t *testing.T) {
 			t.Errorf("%s: a public key", name)
 		}
 	}
+	invalid := 0
+	for _, c := range wycheproof.Cases(t, "ecdh_secp256r1_ecpoint_test") {
+		if c.Valid() || c.Acceptable() {
+			continue
+		}
+		invalid++
+		_, err := s.Derive(r.ctx, mechanism.ECDH{Public: c.Bytes("public")}, key, object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyGenericSecret), object.AttrValueLen.Is(32))
+		if err == nil {
+			t.Errorf("%s: a key", c)
+		}
+	}
+	t.Logf("%d points of Wycheproof", invalid)
 	for _, ins := range []byte{0x2A, 0x86, 0x87} {
 		if n := r.wire.count(ins); n > 0 {
 			t.Errorf("%d commands %02X were sent", n, ins)
 		}
 	}
+	weakKeys(r, s)
 	_, err := s.Create(r.ctx, object.AttrClass.Is(object.ClassPublicKey), object.AttrKeyType.Is(object.KeyRSA), object.AttrModulus.Is(new(big.Int).SetBytes(bytes.Repeat([]byte{0xC1}, 256))), object.AttrPublicExponent.Is(big.NewInt(1)))
 	if err == nil {
 		t.Error("an RSA key with exponent 1")
+	}
+}
+
+// weakKeys tries public keys that no honest party has.
+func weakKeys(r *rig, s *session.Session) {
+	r.Helper()
+	public := func(kind object.KeyType, more ...object.Attribute) error {
+		_, err := s.Create(r.ctx, object.Template{object.AttrClass.Is(object.ClassPublicKey), object.AttrKeyType.Is(kind), object.AttrVerify.Is(true)}.With(more...)...)
+		return err
+	}
+	ed25519, _ := object.CurveByName("edwards25519")
+	x25519, _ := object.CurveByName("curve25519")
+	modulus := func(change func(n *big.Int)) *big.Int {
+		n := new(big.Int).Set(theRSAKey().N)
+		change(n)
+		return n
+	}
+	for name, err := range map[string]error{
+		"Ed25519, the neutral element": public(object.KeyECEdwards, object.AttrECParams.Is(ed25519.Params()), object.AttrECPoint.Is(object.EncodePoint(append([]byte{1}, make([]byte, 31)...)))),
+		"Ed25519, of order 4":          public(object.KeyECEdwards, object.AttrECParams.Is(ed25519.Params()), object.AttrECPoint.Is(object.EncodePoint(make([]byte, 32)))),
+		"Ed25519, too short":           public(object.KeyECEdwards, object.AttrECParams.Is(ed25519.Params()), object.AttrECPoint.Is(object.EncodePoint(make([]byte, 31)))),
+		"X25519, too short":            public(object.KeyECMontgomery, object.AttrECParams.Is(x25519.Params()), object.AttrECPoint.Is(object.EncodePoint(make([]byte, 31)))),
+		"RSA, an even exponent":        public(object.KeyRSA, object.AttrModulus.Is(theRSAKey().N), object.AttrPublicExponent.Is(big.NewInt(65536))),
+		"RSA, exponent 0":              public(object.KeyRSA, object.AttrModulus.Is(theRSAKey().N), object.AttrPublicExponent.Is(big.NewInt(0))),
+		"RSA, an even modulus":         public(object.KeyRSA, object.AttrModulus.Is(modulus(func(n *big.Int) { n.SetBit(n, 0, 0) })), object.AttrPublicExponent.Is(big.NewInt(65537))),
+		"RSA, 512 bits":                public(object.KeyRSA, object.AttrModulus.Is(modulus(func(n *big.Int) { n.Rsh(n, 1536).SetBit(n, 0, 1) })), object.AttrPublicExponent.Is(big.NewInt(65537))),
+	} {
+		if err == nil {
+			r.Errorf("%s: a public key", name)
+		}
 	}
 }
 
@@ -294,9 +431,24 @@ func fipsChild() int {
 	return 0
 }
 
+// inFIPS are the cases that are run once more where FIPS 140 is on, or only
+// that is allowed: all but those that have children of their own, look at the
+// memory, take long, or have a clock of their own, in which the generator of the
+// mode finds no randomness.
+const inFIPS = "^TestFaults$/^(A.*|B.*|C([1-9]|1[013456])|D([1-9]|1[01])|E[1-579]|F([1-5]|10)|G4|H[2-4679])$"
+
 // H8
 func fipsMode(t *testing.T) {
-	for _, mode := range []string{"on", "only"} {
+	for _, mode := range []string{"on", "only"} { // all the others are "off"
+		cmd := exec.Command(os.Args[0], "-test.run="+inFIPS, "-test.v")
+		cmd.Env = append(os.Environ(), "GODEBUG=fips140="+mode)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", mode, err, out)
+		}
+		if n := bytes.Count(out, []byte("    --- PASS: TestFaults/")); n < 70 {
+			t.Errorf("%s: %d cases were run", mode, n)
+		}
 		if code := run(t, "fips", "", "GODEBUG=fips140="+mode); code != 0 {
 			t.Errorf("%s: exit code %d", mode, code)
 		}

@@ -19,6 +19,8 @@ const (
 	swOffset   = apdu.Status(0x6B00)
 	swSecurity = apdu.Status(0x6982)
 	swUsage    = apdu.Status(0x6985)
+
+	swWrongData = apdu.Status(0x6A80)
 )
 
 // Bounds of the cards' file system.

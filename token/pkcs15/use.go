@@ -182,6 +182,9 @@ func (b *backend) Decrypt(ctx context.Context, ref token.Ref, m mechanism.Mechan
 		return nil, err
 	}
 	block, err := a.decipher(ctx, data)
+	if errors.Is(err, swWrongData) { // not below the modulus
+		return nil, ckr.New(ckr.EncryptedDataInvalid, "", err)
+	}
 	if err != nil {
 		return nil, keyError(err)
 	}

@@ -7,6 +7,7 @@
 package rawrsa
 
 import (
+	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
@@ -25,12 +26,13 @@ var (
 // A block with the padding of a PKCS #1 signature, which is most of what
 // clients send, is what SignPKCS1v15 makes of its content, so it goes that
 // way, in constant time and at full speed. Every other block goes through
-// math/big.
+// math/big, and so does every one where only FIPS 140 is allowed, which
+// SignPKCS1v15 does not take for that.
 func Apply(priv *rsa.PrivateKey, block []byte) ([]byte, error) {
 	if len(block) != priv.Size() {
 		return nil, ErrRange
 	}
-	if content, ok := signaturePadded(block); ok && len(content)+11 <= len(block) {
+	if content, ok := signaturePadded(block); ok && !fips140.Enforced() && len(content)+11 <= len(block) {
 		out, err := rsa.SignPKCS1v15(nil, priv, 0, content)
 		if err != nil {
 			return nil, ErrFault
