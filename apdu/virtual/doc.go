@@ -31,6 +31,7 @@
 // RemoveReader do to all connections what others do to them.
 //
 // The card is honest about what it is not: its keys lie in the memory of the
-// process, or in a file, and nothing keeps the owner of either from reading
-// them. What a card's content means is left to package token.
+// process, and nothing keeps the owner of that from reading them. In a file
+// what a PIN guards is sealed under it, as good as the PIN is; Open says what
+// that means, and what is not sealed. What a card's content means is left to package token.
 package virtual

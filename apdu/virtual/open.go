@@ -25,22 +25,29 @@ var (
 //
 // What a PIN guards is sealed under it: private and secret keys, and the
 // contents of files and objects that are read with the PIN. The PIN itself is
-// not in the file. A guess at it costs one Argon2id with 64 MiB and three
-// passes, about a tenth of a second on one machine: who has stolen the file
-// has what is public, and a slow search. It is a search through the PINs that
-// there are, with no card that counts the tries: all PINs of six digits take
-// some days. A PUK opens what its PIN does, and so does the PIN of whoever may
-// set that PIN without knowing it (the administrator and the unblocker of a
-// MyEID card, the global PIN of PIV); the shortest of them is the one that is
-// searched.
+// not in the file. A guess at it costs one Argon2id of 64 MiB in three passes,
+// about a tenth of a second: who has stolen the file has what is public, and a
+// slow search. No card counts the tries of that search, so a short PIN can be
+// found: one machine is through all PINs of four digits in a quarter of an
+// hour, and through those of six in a day. Eight characters of any kind are
+// another matter. A PUK opens what its PIN does, and so does the PIN of whoever
+// may set that PIN without knowing it (the administrator and the unblocker of
+// a MyEID card) and the global PIN of PIV; the weakest of them is the one that
+// is searched.
 //
 // Not sealed is what the card uses without a PIN: the PIV keys 9E and F9 and
 // those with the PIN policy "never", the PIV management key, keys and files
-// whose access condition is "always", and everything on a MyEID card before
-// ACTIVATE APPLET, but not its PINs. Public keys, certificates, the names and
-// sizes of files and the counts of tries are not sealed either. Nor is the
-// memory of the process: once a PIN was verified, what it guards is in there
-// until the process ends.
+// whose access condition is "always", and all keys and files of a MyEID card
+// before ACTIVATE APPLET. Public keys, certificates, the names and sizes of
+// files and the counts of tries are not sealed either. Nor is the memory of
+// the process: once a PIN was verified, what it guards is in there until the
+// process ends. What nobody can use on a MyEID card, because the condition is
+// "never" or a PIN that was not set before activation, is not kept at all.
+//
+// What was replaced or deleted is overwritten in the file; what the file
+// system or the disk keeps of it is beyond reach. Whoever can write to the file
+// can put other keys in the place of the card's; those that were there do not
+// work elsewhere than in their place.
 //
 // One opener at a time has the file: for another one, in this process or a
 // different one, the error wraps apdu.ErrInUse. Otherwise it may wrap

@@ -35,7 +35,8 @@ type PIVPersona struct {
 	Serial  uint32
 
 	// PINs as the card is made, and tries at them. The global PIN exists if it
-	// is not empty.
+	// is not empty. A YubiKey that is reset, or whose tries are set, has
+	// DefaultPIVPIN and DefaultPIVPUK from then on.
 	PIN, PUK, GlobalPIN string
 	PINTries, PUKTries  int
 	// ManagementKey is of an algorithm of SP 800-78-5: 03 triple DES, 08, 0A

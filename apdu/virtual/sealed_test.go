@@ -238,3 +238,74 @@ func TestAGuessCostsWhatTheDocumentationSays(t *testing.T) {
 		}
 	}
 }
+
+// TestTornCommandsLeaveWhatOpens: whatever a command had written when the
+// power failed, the file opens, the PIN or its successor does, and so does all
+// that it guards.
+func TestTornCommandsLeaveWhatOpens(t *testing.T) {
+	dir := t.TempDir()
+	template := filepath.Join(dir, "template")
+	card := open(t, template, virtual.Cheap())
+	makeCard(t, connect(t, virtual.Single(card)))
+	card.Close()
+	whole, err := os.ReadFile(template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, commands := range map[string][]string{
+		"VERIFY":                {"0020000108" + h(pin1)},
+		"a wrong PIN":           {"0020000108" + h(newCode)},
+		"CHANGE REFERENCE DATA": {"0024000110" + h(pin1) + h(newCode)},
+		"RESET RETRY COUNTER":   {"002C000110" + h(puk1) + h(newCode)},
+		"set by the SO":         {"0020000308" + h(pin3), "0024000108" + h(newCode)},
+		"UPDATE BINARY":         {"0020000108" + h(pin1), "00A408000450154401", "00D6000020" + h(content)},
+		"GENERATE KEY PAIR":     {"0020000108" + h(pin1), "00A4000C025015", "00E0000016 6214 81020100 820122 83024B02 86031111FF 85020000", "00460000"},
+		"DELETE FILE":           {"0020000108" + h(pin1), "00A408000450154402", "00E40000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for writes, done := 1, false; !done; writes++ {
+				path := filepath.Join(dir, "torn")
+				if err := os.WriteFile(path, whole, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				card := open(t, path, virtual.Cheap())
+				c := connect(t, virtual.Single(card))
+				last := len(commands) - 1
+				for _, command := range commands[:last] {
+					ok(t, c, command)
+				}
+				card.SetFaults(virtual.Rules(virtual.At(1, virtual.Fault{Kind: virtual.Tear, Writes: writes})))
+				_, err := c.Transmit(t.Context(), unhex(t, strings.ReplaceAll(commands[last], " ", "")))
+				done = err == nil
+				card.Close()
+				hides(t, path, pin1, puk1, pin3, newCode, ecScalar, aesKey, content)
+
+				card = open(t, path, virtual.Cheap())
+				c = connect(t, virtual.Single(card))
+				if send(t, c, "0020000108"+h(pin1)) != "9000" {
+					ok(t, c, "0020000108"+h(newCode))
+				}
+				uses(t, c)
+				card.Close()
+			}
+		})
+	}
+}
+
+// BenchmarkFirstVerify is what the first right PIN after opening takes.
+func BenchmarkFirstVerify(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "card")
+	card := open(b, path)
+	ok(b, connect(b, virtual.Single(card)), "00DA010113"+h(pin1)+h(puk1)+"030A14")
+	card.Close()
+	for b.Loop() {
+		b.StopTimer()
+		card := open(b, path)
+		c := connect(b, virtual.Single(card))
+		b.StartTimer()
+		ok(b, c, "0020000108"+h(pin1))
+		b.StopTimer()
+		card.Close()
+		b.StartTimer()
+	}
+}

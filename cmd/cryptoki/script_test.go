@@ -45,6 +45,10 @@ func (m leakless) Run() int {
 // wrong.
 func TestStories(t *testing.T) {
 	files := people(t)
+	var err error
+	if files["yubikey"], err = pivCard(filepath.Join(t.TempDir(), "yubikey")); err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
@@ -53,18 +57,21 @@ func TestStories(t *testing.T) {
 					return err
 				}
 			}
-			return pivCard(filepath.Join(env.WorkDir, "yubikey"))
+			return nil
 		},
 	})
 }
 
 // pivCard makes a card that comes as from the factory.
-func pivCard(path string) error {
+func pivCard(path string) (file []byte, err error) {
 	card, err := virtual.Open(path, virtual.WithPIV(virtual.YubiKey57()))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return card.Close()
+	if err := card.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
 }
 
 // people makes the files that the people of the stories come with: a server's
