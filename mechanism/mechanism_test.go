@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/fips140"
 	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
@@ -155,6 +156,7 @@ func TestHashingComesFirst(t *testing.T) {
 
 func TestRawMechanismsFindTheirType(t *testing.T) {
 	iv := bytes.Repeat([]byte{7}, 16)
+	number := func(n uint64) []byte { return binary.LittleEndian.AppendUint64(nil, n) }
 	tests := []struct {
 		raw  mechanism.Raw
 		want mechanism.Mechanism
@@ -169,7 +171,15 @@ func TestRawMechanismsFindTheirType(t *testing.T) {
 		{mechanism.Raw{T: mechanism.TypeAESKeyGen}, mechanism.AESKeyGen{}},
 		{mechanism.Raw{T: mechanism.TypeAESGCM, Param: iv}, mechanism.Raw{T: mechanism.TypeAESGCM, Param: iv}},
 		{mechanism.Raw{T: mechanism.TypeECDSA, Param: iv}, mechanism.Raw{T: mechanism.TypeECDSA, Param: iv}},
+		{mechanism.Raw{T: mechanism.TypeSHA256HMACGeneral, Param: number(12)}, mechanism.HMAC{Hash: crypto.SHA256, Length: 12}},
+		{mechanism.Raw{T: mechanism.TypeSHA512_224HMACGeneral, Param: number(4)}, mechanism.HMAC{Hash: crypto.SHA512_224, Length: 4}},
+		{mechanism.Raw{T: mechanism.TypeAESCMACGeneral, Param: number(8)}, mechanism.AESCMAC{Length: 8}},
+		{mechanism.Raw{T: mechanism.TypeExtractKeyFromKey, Param: number(0)}, mechanism.ExtractKeyFromKey{}},
+		{mechanism.Raw{T: mechanism.TypeSHA256HMACGeneral, Param: number(0)}, mechanism.Raw{T: mechanism.TypeSHA256HMACGeneral, Param: number(0)}},
+		{mechanism.Raw{T: mechanism.TypeSHA256HMACGeneral, Param: number(1 << 40)}, mechanism.Raw{T: mechanism.TypeSHA256HMACGeneral, Param: number(1 << 40)}},
+		{mechanism.Raw{T: mechanism.TypeDESCBC, Param: iv[:8]}, mechanism.DESCBC{IV: iv[:8]}},
 		{mechanism.Raw{T: 0x80000001}, mechanism.Raw{T: 0x80000001}},
+		{mechanism.Raw{T: mechanism.Unavailable, Param: number(4)}, mechanism.Raw{T: mechanism.Unavailable, Param: number(4)}},
 		{mechanism.Raw{T: mechanism.Unavailable}, mechanism.Raw{T: mechanism.Unavailable}},
 	}
 	for _, test := range tests {

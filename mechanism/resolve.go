@@ -1,13 +1,16 @@
 package mechanism
 
 import (
+	"encoding/binary"
+	"math"
 	"reflect"
 	"slices"
 )
 
 // Resolve returns m as the type of this package that stands for it: a [Raw]
-// mechanism of the standard whose parameter is nothing or a plain byte string
-// becomes that type, and a pointer to a mechanism becomes what it points to.
+// mechanism of the standard whose parameter is nothing, a plain byte string or
+// a CK_ULONG (8 bytes, little-endian) becomes that type, and a pointer to a
+// mechanism becomes what it points to.
 // Others, and nil, are returned as they are; a nil pointer is returned as nil.
 func Resolve(m Mechanism) Mechanism {
 	if m == nil {
@@ -37,6 +40,11 @@ var plain = []Mechanism{
 }
 
 func resolveRaw(raw Raw) Mechanism {
+	if len(raw.Param) == 8 {
+		if m := resolveNumber(raw); m != nil {
+			return m
+		}
+	}
 	if len(raw.Param) > 0 {
 		return resolveIV(raw)
 	}
@@ -65,6 +73,27 @@ func resolveRaw(raw Raw) Mechanism {
 		}
 	}
 	return resolveIV(raw)
+}
+
+// resolveNumber handles the mechanisms whose parameter is a number: the length
+// of a code, or the place of a bit. It returns nil for others, and for numbers
+// that those types do not express.
+func resolveNumber(raw Raw) Mechanism {
+	n := binary.LittleEndian.Uint64(raw.Param)
+	switch {
+	case raw.T == Unavailable || n > math.MaxInt32:
+		return nil
+	case raw.T == TypeExtractKeyFromKey:
+		return ExtractKeyFromKey{Bit: int(n)}
+	case n == 0:
+		return nil
+	case raw.T == TypeAESCMACGeneral:
+		return AESCMAC{Length: int(n)}
+	}
+	if i := slices.IndexFunc(hashes, func(row hashRow) bool { return row.general == raw.T }); i >= 0 {
+		return HMAC{Hash: hashes[i].hash, Length: int(n)}
+	}
+	return nil
 }
 
 // resolveIV handles the mechanisms whose parameter is an initialisation

@@ -20,32 +20,53 @@ const (
 	asTemplate
 )
 
-var classes = protocolClasses()
+// classOf returns the class of an attribute's values, which clients from
+// version 1 on know of more attributes.
+func classOf(t object.Type, version byte) valueClass {
+	if c, ok := classes[t]; ok {
+		return c
+	}
+	if version >= 1 {
+		return newerClasses[t]
+	}
+	return asBytes
+}
 
-func protocolClasses() map[object.Type]valueClass {
-	m := map[object.Type]valueClass{
-		object.AttrAllowedMechanisms.Type: asMechanisms,
-		object.AttrWrapTemplate.Type:      asTemplate,
-		object.AttrUnwrapTemplate.Type:    asTemplate,
-		object.AttrDeriveTemplate.Type:    asTemplate,
-	}
-	for _, t := range []object.Type{
-		object.AttrToken.Type, object.AttrPrivate.Type, object.AttrTrusted.Type, object.AttrSensitive.Type,
-		object.AttrEncrypt.Type, object.AttrDecrypt.Type, object.AttrWrap.Type, object.AttrUnwrap.Type,
-		object.AttrSign.Type, object.AttrSignRecover.Type, object.AttrVerify.Type, object.AttrVerifyRecover.Type,
-		object.AttrDerive.Type, object.AttrExtractable.Type, object.AttrLocal.Type, object.AttrNeverExtractable.Type,
-		object.AttrAlwaysSensitive.Type, object.AttrModifiable.Type, object.AttrCopyable.Type,
-		object.AttrAlwaysAuthenticate.Type, object.AttrWrapWithTrusted.Type, object.AttrResetOnInit.Type, object.AttrHasReset.Type,
-	} {
-		m[t] = asBool
-	}
-	for _, t := range []object.Type{
-		object.AttrClass.Type, object.AttrCertificateType.Type, object.AttrCertificateCategory.Type, object.AttrKeyType.Type,
-		object.AttrModulusBits.Type, object.AttrPrimeBits.Type, object.AttrSubprimeBits.Type, object.AttrValueBits.Type,
-		object.AttrValueLen.Type, object.AttrKeyGenMechanism.Type, object.AttrHWFeatureType.Type, object.AttrMechanismType.Type,
-		object.AttrAuthPINFlags.Type,
-	} {
-		m[t] = asUlong
+var (
+	classes = classTable(map[valueClass][]object.Type{
+		asBool: {
+			object.AttrToken.Type, object.AttrPrivate.Type, object.AttrTrusted.Type, object.AttrSensitive.Type,
+			object.AttrEncrypt.Type, object.AttrDecrypt.Type, object.AttrWrap.Type, object.AttrUnwrap.Type,
+			object.AttrSign.Type, object.AttrSignRecover.Type, object.AttrVerify.Type, object.AttrVerifyRecover.Type,
+			object.AttrDerive.Type, object.AttrExtractable.Type, object.AttrLocal.Type, object.AttrNeverExtractable.Type,
+			object.AttrAlwaysSensitive.Type, object.AttrModifiable.Type, object.AttrCopyable.Type, object.AttrSecondaryAuth.Type,
+			object.AttrAlwaysAuthenticate.Type, object.AttrWrapWithTrusted.Type, object.AttrResetOnInit.Type, object.AttrHasReset.Type,
+			object.AttrColor.Type,
+		},
+		asUlong: {
+			object.AttrClass.Type, object.AttrCertificateType.Type, object.AttrCertificateCategory.Type, object.AttrKeyType.Type,
+			object.AttrModulusBits.Type, object.AttrPrimeBits.Type, object.AttrSubprimeBits.Type, object.AttrValueBits.Type,
+			object.AttrValueLen.Type, object.AttrKeyGenMechanism.Type, object.AttrHWFeatureType.Type, object.AttrMechanismType.Type,
+			object.AttrAuthPINFlags.Type, object.AttrJavaMIDPSecurityDomain.Type, object.AttrPixelX.Type, object.AttrPixelY.Type,
+			object.AttrResolution.Type, object.AttrCharRows.Type, object.AttrCharColumns.Type, object.AttrBitsPerPixel.Type,
+		},
+		asMechanisms: {object.AttrAllowedMechanisms.Type},
+		asTemplate:   {object.AttrWrapTemplate.Type, object.AttrUnwrapTemplate.Type},
+	})
+	// The numbers are IBM's attributes, which clients know by number, too.
+	newerClasses = classTable(map[valueClass][]object.Type{
+		asBool:     {0x80010001, 0x80010002, 0x80010003, 0x80010004, 0x80010008, 0x8001000C, 0x8001000D},
+		asUlong:    {0x80010005, 0x8001000A},
+		asTemplate: {object.AttrDeriveTemplate.Type},
+	})
+)
+
+func classTable(types map[valueClass][]object.Type) map[object.Type]valueClass {
+	m := make(map[object.Type]valueClass)
+	for c, list := range types {
+		for _, t := range list {
+			m[t] = c
+		}
 	}
 	return m
 }
@@ -74,7 +95,7 @@ func (r *reader) template(depth int) object.Template {
 }
 
 func (r *reader) value(typ object.Type, depth int) object.Attribute {
-	switch classes[typ] {
+	switch classOf(typ, r.offered) {
 	case asBool:
 		return object.Raw(typ, []byte{r.byte()})
 	case asUlong:
@@ -160,7 +181,7 @@ func sizeOf(a object.Attribute) int {
 // value writes a value; null asks for its length alone.
 func (w *writer) value(a object.Attribute, null bool) {
 	b := a.Bytes()
-	switch classes[a.Type] {
+	switch classOf(a.Type, w.offered) {
 	case asBool:
 		if null || len(b) != 1 {
 			b = []byte{0}

@@ -103,14 +103,15 @@ var deriveKey = on(func(ctx context.Context, c *client, r *reader, w *writer) er
 })
 
 // deriveKey2 answers as deriveKey, and with what the derivation has made of the
-// mechanism's parameter (P). No mechanism here changes it.
+// mechanism's parameter (P): whether there is one, as the client sent it. No
+// mechanism here changes it.
 var deriveKey2 = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
 	o, err := c.derive(ctx, r)
 	if err != nil {
 		return err
 	}
 	w.ulong(uint64(ckr.OK))
-	w.byte(1)
+	w.b = append(w.b, r.flag...)
 	w.ulong(c.give(o))
 	return nil
 })

@@ -2,6 +2,7 @@ package p11kit
 
 import (
 	"crypto"
+	"encoding/binary"
 
 	"github.com/go-cryptoki/cryptoki/mechanism"
 )
@@ -17,8 +18,14 @@ func (r *reader) mechanism(version byte) mechanism.Mechanism {
 		return nil
 	}
 	typ := mechanism.Type(t)
-	if version >= 2 && (r.hasNone(typ) || r.byte() == 0) {
-		return mechanism.Resolve(mechanism.Raw{T: typ})
+	if version >= 2 {
+		r.flag = nil
+		if !r.hasNone(typ) {
+			r.flag = r.take(1)
+		}
+		if len(r.flag) == 0 || r.flag[0] == 0 {
+			return mechanism.Resolve(mechanism.Raw{T: typ})
+		}
 	}
 	return r.parameter(typ)
 }
@@ -31,11 +38,11 @@ func (r *reader) hasNone(t mechanism.Type) bool {
 	if bare[t] {
 		return true
 	}
-	flagged := reader{b: r.b}
+	flagged := reader{b: r.b, offered: r.offered}
 	if flagged.byte() == 1 {
 		flagged.parameter(t)
 	}
-	none := reader{b: r.b}
+	none := reader{b: r.b, offered: r.offered}
 	return none.skips(r.rest) && !flagged.skips(r.rest)
 }
 
@@ -102,15 +109,29 @@ func (r *reader) parameter(t mechanism.Type) mechanism.Mechanism {
 			Cofactor: t == mechanism.TypeECDH1CofactorDerive,
 		}
 	case mechanism.TypeAESCTR:
-		bits := r.ulong()
-		return mechanism.AESCTR{CounterBits: int(min(bits, 1<<16)), CB: clone(r.take(16))}
+		bits, block := r.ulong(), r.array()
+		return mechanism.AESCTR{CounterBits: int(min(bits, 1<<16)), CB: clone(block)}
 	case mechanism.TypeAESGCM:
 		iv := r.array()
 		r.ulong() // bits of the vector
 		aad, tag := r.array(), r.ulong()
 		return mechanism.AESGCM{IV: clone(iv), AAD: clone(aad), TagBits: int(min(tag, 1<<16))}
 	}
-	return mechanism.Resolve(mechanism.Raw{T: t, Param: clone(r.array())})
+	return mechanism.Resolve(mechanism.Raw{T: t, Param: r.plain()})
+}
+
+// plain is a parameter that is a byte array or a number, as the length of a
+// CK_MAC_GENERAL_PARAMS is; of the two, it is what makes the message come out
+// even. Numbers are returned as C has them.
+func (r *reader) plain() []byte {
+	bytes, number := *r, *r
+	bytes.array()
+	n := number.ulong()
+	if !bytes.skips(r.rest) && number.skips(r.rest) {
+		r.ulong()
+		return binary.LittleEndian.AppendUint64(nil, n)
+	}
+	return clone(r.array())
 }
 
 func clone(b []byte) []byte { return append([]byte(nil), b...) }
@@ -120,8 +141,8 @@ func pssOf(t mechanism.Type) (h crypto.Hash, digested, ok bool) {
 	if t == mechanism.TypeRSAPKCSPSS {
 		return 0, true, true
 	}
-	for _, h := range hashFunctions {
-		if (mechanism.RSAPSS{Hash: h}).Type() == t {
+	for h := crypto.Hash(1); h < unknownHash; h++ {
+		if (mechanism.RSAPSS{Hash: h}).Type() == t && t != mechanism.Unavailable {
 			return h, false, true
 		}
 	}
@@ -151,10 +172,8 @@ func hashOf(n uint64) crypto.Hash {
 }
 
 func mgfHash(n uint64) crypto.Hash {
-	for _, h := range hashFunctions {
-		if mgf, ok := mechanism.MGFOf(h); ok && uint64(mgf) == n {
-			return h
-		}
+	if h, ok := mechanism.MGF(n).Hash(); ok {
+		return h
 	}
 	return unknownHash
 }

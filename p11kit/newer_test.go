@@ -188,4 +188,18 @@ func TestDeriveKey2(t *testing.T) {
 	if code, update, o := r.ulong(), r.byte(), r.ulong(); code != 0 || update != 1 || o == 0 || len(r.b) != 0 {
 		t.Errorf("code %d, update %d, object %d, %d bytes more", code, update, o, len(r.b))
 	}
+	base := p.ok(58, func(w *writer) {
+		w.ulong(s)
+		w.u32(uint32(mechanism.TypeAESKeyGen))
+		w.template(object.Template{object.AttrValueLen.Is(16), object.AttrDerive.Is(true)})
+	}).ulong()
+	r = p.ok(89, func(w *writer) {
+		w.ulong(s)
+		w.u32(uint32(mechanism.TypeSHA256KeyDerivation))
+		w.ulong(base)
+		w.template(object.Template{object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyGenericSecret), object.AttrValueLen.Is(32)})
+	})
+	if code, o := r.ulong(), r.ulong(); code != 0 || o == 0 || len(r.b) != 0 {
+		t.Errorf("without a parameter: code %d, object %d, %d bytes more", code, o, len(r.b))
+	}
 }

@@ -201,6 +201,7 @@ func (s *conn) answer(d *desk) error {
 func (a *application) call(ctx context.Context, d *desk) error {
 	r, w := &d.r, &d.w
 	r.b = d.body
+	r.offered, w.offered = a.version, a.version
 	id := r.u32()
 	signature := r.array()
 	c := lookup(id, signature, a.agreed)

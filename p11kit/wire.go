@@ -23,9 +23,11 @@ const nullLength = 0xFFFFFFFF
 
 // reader takes the fields of a message. After the first error it reads zeros.
 type reader struct {
-	b    []byte
-	rest string // the signature of the fields after the mechanism of the call
-	err  error
+	b       []byte
+	offered byte   // the client's version
+	rest    string // the signature of the fields after the mechanism of the call
+	flag    []byte // what came after the mechanism's type, to tell of a parameter
+	err     error
 }
 
 func (r *reader) fail(format string, args ...any) {
@@ -119,7 +121,10 @@ type room struct {
 }
 
 // writer makes the fields of a message.
-type writer struct{ b []byte }
+type writer struct {
+	b       []byte
+	offered byte // the client's version
+}
 
 func (w *writer) byte(v byte)    { w.b = append(w.b, v) }
 func (w *writer) u32(v uint32)   { w.b = binary.BigEndian.AppendUint32(w.b, v) }

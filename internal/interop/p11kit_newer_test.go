@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
+	"github.com/go-cryptoki/cryptoki/cardtest"
 	"github.com/go-cryptoki/cryptoki/internal/pcscdtest"
 	"github.com/go-cryptoki/cryptoki/p11kit"
 )
@@ -28,8 +29,8 @@ import (
 const newerRoot = "CRYPTOKI_NEWER_ROOT"
 
 // newerTools serves a card to the programs there and returns a function that
-// runs one of them in the directory dir, which it sees as /tmp/test.
-func newerTools(t *testing.T, card *virtual.Card) (dir string, tool func(name string, args ...string) string) {
+// runs one of them in the directory dir, and the directory of their headers.
+func newerTools(t *testing.T, card *virtual.Card) (dir, include string, tool func(name string, args ...string) string) {
 	t.Helper()
 	root := os.Getenv(newerRoot)
 	if root == "" || os.Getuid() != 0 {
@@ -43,6 +44,7 @@ func newerTools(t *testing.T, card *virtual.Card) (dir string, tool func(name st
 	if err != nil {
 		t.Fatal(err)
 	}
+	include = filepath.Join(root, "usr/include/p11-kit-1")
 	dir, err = os.MkdirTemp(filepath.Join(root, "tmp"), "test")
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +69,7 @@ func newerTools(t *testing.T, card *virtual.Card) (dir string, tool func(name st
 		m.Close()
 	})
 	inside := filepath.Join("/tmp", filepath.Base(dir))
-	return dir, func(name string, args ...string) string {
+	return dir, include, func(name string, args ...string) string {
 		t.Helper()
 		script := `cd "$1" && shift && exec "$@"`
 		all := append([]string{root, "/bin/sh", "-c", script, "sh", inside, name}, args...)
@@ -89,7 +91,7 @@ func newerTools(t *testing.T, card *virtual.Card) (dir string, tool func(name st
 // A later release's programs do what those of TestP11KitServesPKCS11Tool cannot:
 // derive, and hash and sign in one, by a later version of the protocol.
 func TestP11KitServesNewerClients(t *testing.T) {
-	dir, run := newerTools(t, virtual.New())
+	dir, _, run := newerTools(t, virtual.New())
 	tool := func(args ...string) string {
 		t.Helper()
 		return run("pkcs11-tool", append([]string{"--module", "MODULE"}, args...)...)
@@ -172,4 +174,24 @@ func TestP11KitServesNewerClients(t *testing.T) {
 	gnutls("--generate-ecc", "--curve", "secp256r1", "--label", "p11", "--outfile", "p11.pub", "pkcs11:token=served")
 	contains(t, gnutls("--list-all", "pkcs11:token=served"), "object=p11", "object=rsa")
 	contains(t, gnutls("--test-sign", "pkcs11:token=served;object=p11"), "Signing using ECDSA-SHA256... ok")
+}
+
+// A program of its own calls what none that is ready-made does: the functions
+// of PKCS #11 3.0, nested templates, and all mechanisms with parameters that
+// clients let through.
+func TestP11KitServesProgramsOf30(t *testing.T) {
+	card, err := cardtest.Card(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, include, run := newerTools(t, card)
+	source, err := filepath.Abs("testdata/newer.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cc := exec.Command("gcc", "-Wall", "-Werror", "-I", include, "-o", filepath.Join(dir, "newer"), source, "-ldl")
+	if out, err := cc.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	run("./newer", "MODULE", cardtest.PIN)
 }
