@@ -20,7 +20,7 @@ func completion(_ context.Context, e *env, args []string) error {
 	switch rest[0] {
 	case "bash", "zsh":
 		if rest[0] == "zsh" {
-			fmt.Fprint(e.out, "autoload -U +X bashcompinit && bashcompinit\n")
+			fmt.Fprint(e.out, "whence compdef >/dev/null || { autoload -U compinit && compinit; }\nautoload -U +X bashcompinit && bashcompinit\n")
 		}
 		fmt.Fprintf(e.out, "_cryptoki() {\n\tlocal word=${COMP_WORDS[COMP_CWORD]} i\n"+
 			"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n\t\tcase ${COMP_WORDS[i]} in\n")
@@ -30,8 +30,13 @@ func completion(_ context.Context, e *env, args []string) error {
 		fmt.Fprintf(e.out, "\t\tesac\n\tdone\n\tCOMPREPLY=($(compgen -W '%s --card --json --trace --help' -- \"$word\"))\n}\n"+
 			"complete -o default -F _cryptoki cryptoki\n", words)
 	case "fish":
+		first := "'not __fish_seen_subcommand_from " + words + "'" // also after the flags of all commands
+		fmt.Fprintf(e.out, "complete -c cryptoki -n %s -l card -r\n", first)
+		for _, f := range []string{"json", "trace", "help"} {
+			fmt.Fprintf(e.out, "complete -c cryptoki -n %s -f -l %s\n", first, f)
+		}
 		for _, c := range commands() {
-			fmt.Fprintf(e.out, "complete -c cryptoki -n __fish_use_subcommand -f -a %s -d %q\n", c.name, c.what)
+			fmt.Fprintf(e.out, "complete -c cryptoki -n %s -f -a %s -d %q\n", first, c.name, c.what)
 			for _, f := range flagsOf(c) {
 				fmt.Fprintf(e.out, "complete -c cryptoki -n '__fish_seen_subcommand_from %s' -l %s\n", c.name, strings.TrimPrefix(f, "--"))
 			}
