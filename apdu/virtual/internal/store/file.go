@@ -43,6 +43,7 @@ type File struct {
 
 	mu    sync.Mutex      // bbolt must not read while pages are wiped
 	wiped map[uint64]bool // pages that are free and all zero
+	loose bool            // pages were wiped that may not be so on the disk yet
 }
 
 // Version is the version of the format that the file is in. One of an older
@@ -178,4 +179,12 @@ func (t *tally) readFolder(records map[string][]byte, folder string, b *bbolt.Bu
 }
 
 // Close gives the file up. A second Close does nothing.
-func (f *File) Close() error { return f.db.Close() }
+func (f *File) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.loose {
+		f.loose = false
+		_ = f.raw.Sync() // what was committed is durable without it
+	}
+	return f.db.Close()
+}

@@ -81,6 +81,7 @@ func (w *wiper) wipe(id uint64) error {
 			return nil
 		}
 	}
+	w.f.loose = true
 	if _, err := w.f.raw.WriteAt(w.zero, at); err != nil {
 		return err
 	}
