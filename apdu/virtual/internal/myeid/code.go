@@ -87,8 +87,11 @@ func (c *Card) shut(ref int, x *code, which string) bool {
 // renew gives a PIN another pair if its codes are known: the private half of
 // the present one lay open in the file.
 func (c *Card) renew(ref int) {
-	p := &c.pins[ref]
-	pair, key := seal.NewPair(), record(pinFolder, uint32(ref))
+	p, key := &c.pins[ref], record(pinFolder, uint32(ref))
+	pair, err := seal.NewPair()
+	if err != nil {
+		return // with the present one the card is as good as before
+	}
 	private := pair.Private()
 	defer clear(private)
 	own := p.code.lock.Refill(private, c.label(key, ownCode))

@@ -51,8 +51,14 @@ func (c *Card) encodeChanges() ([]Change, error) {
 func (c *Card) encodePINs(e *encoder) {
 	// All pairs first: PINs are sealed to those of others.
 	for ref := range c.pins {
-		if p := &c.pins[ref]; p.set && p.pair == nil {
-			p.pair = seal.NewPair()
+		p := &c.pins[ref]
+		if !p.set || p.pair != nil {
+			continue
+		}
+		var err error
+		if p.pair, err = seal.NewPair(); err != nil {
+			e.err = errors.Join(e.err, err)
+			return
 		}
 	}
 	for ref := 1; ref <= pinCount; ref++ {

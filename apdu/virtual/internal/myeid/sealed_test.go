@@ -488,7 +488,8 @@ func TestWhatIsSealedOpensInItsPlaceOnly(t *testing.T) {
 		bad := &memory{records: maps.Clone(m.records)}
 		var pin map[string]any
 		json.Unmarshal(bad.records["pin/00000001"], &pin)
-		pin["Public"] = seal.NewPair().Public()
+		other, _ := seal.NewPair()
+		pin["Public"] = other.Public()
 		bad.records["pin/00000001"], _ = json.Marshal(pin)
 		c := reload(t, bad, kit())
 		c.sw("0020000108"+h(pin1), "6581")

@@ -27,7 +27,9 @@ func (e *encoder) drop(key string) { e.changes = append(e.changes, Change{Key: k
 func (c *Card) encodeChanges() ([]Change, error) {
 	var e encoder
 	if c.pair == nil {
-		c.pair = seal.NewPair()
+		if c.pair, e.err = seal.NewPair(); e.err != nil {
+			return nil, e.err
+		}
 		c.journal.head = true
 	}
 	if c.journal.head {

@@ -314,7 +314,8 @@ func TestWhatIsSealedOpensInItsPlaceOnly(t *testing.T) {
 		bad := &memory{records: maps.Clone(m.records)}
 		var h headImage
 		json.Unmarshal(bad.records[HeadRecord], &h)
-		h.Pair = seal.NewPair().Public()
+		other, _ := seal.NewPair()
+		h.Pair = other.Public()
 		bad.records[HeadRecord], _ = json.Marshal(h)
 		r := reload(t, bad, testKit())
 		r.want(swMemory, "00200080", "313233343536FFFF")

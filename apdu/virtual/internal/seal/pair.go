@@ -17,15 +17,16 @@ type Pair struct {
 	private hpke.PrivateKey // nil: not unlocked
 }
 
-func kem() hpke.KEM { return hpke.DHKEM(ecdh.X25519()) }
+// kem is that of P-256, which Go has also where it keeps to FIPS 140.
+func kem() hpke.KEM { return hpke.DHKEM(ecdh.P256()) }
 
 // NewPair makes a pair, both halves known.
-func NewPair() *Pair {
+func NewPair() (*Pair, error) {
 	private, err := kem().GenerateKey()
 	if err != nil {
-		panic("seal: " + err.Error()) // the random source of Go does not fail
+		return nil, err
 	}
-	return &Pair{private.PublicKey(), private}
+	return &Pair{private.PublicKey(), private}, nil
 }
 
 // ParsePair reads the public half.
@@ -72,7 +73,7 @@ func (p *Pair) Unlock(private []byte) error {
 func (p *Pair) Seal(secret []byte, label string) ([]byte, error) {
 	sealed, err := hpke.Seal(p.public, hpke.HKDFSHA256(), hpke.AES256GCM(), []byte(label), secret)
 	if err != nil {
-		return nil, ErrDamaged // a public half of low order, which only a forger writes
+		return nil, ErrDamaged
 	}
 	return sealed, nil
 }
