@@ -227,12 +227,20 @@ func oddATRs(t *testing.T) {
 	}
 }
 
-// pivRig is a PIV card with objects of the test's making.
+// pivPersonas are PIV cards whose management key is AES, which every mode of
+// the program allows.
+func pivPersonas() map[string]virtual.PIVPersona {
+	nist := virtual.NISTPIV()
+	nist.ManagementAlgorithm = 0x0A
+	return map[string]virtual.PIVPersona{"nist": nist, "yubikey": virtual.YubiKey57()}
+}
+
+// pivRig is a PIV card with objects of the test's making, and theECKey in 9A
+// and 9C.
 func pivRig(t *testing.T, p virtual.PIVPersona, objects map[uint32][]byte, opts ...virtual.Option) *rig {
 	t.Helper()
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
-	der := must(x509.MarshalPKCS8PrivateKey(key))(t)
-	all := map[uint32][]byte{0x5FC105: pivCert(certificate(t, key, "k"), 0)}
+	der := pivKeys()[0]
+	all := map[uint32][]byte{0x5FC105: pivCert(theCertificates()[0], 0)}
 	for tag, value := range objects {
 		all[tag] = value
 	}
@@ -302,18 +310,41 @@ func compressedCertificates(t *testing.T) {
 func foreignCertificate(t *testing.T) {
 	other := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 	for name, cert := range map[string][]byte{"of another key": certificate(t, other, "x"), "no certificate": []byte("\x30\x03\x02\x01\x00"), "empty": nil} {
-		r := pivRig(t, virtual.NISTPIV(), map[uint32][]byte{0x5FC10A: pivCert(cert, 0)})
-		s := r.user()
-		for _, o := range r.find(s) {
-			if _, err := s.Attributes(r.ctx, o); err != nil {
-				r.code(err, documented...)
-			}
+		for persona, p := range pivPersonas() {
+			t.Run(persona+" "+name, func(t *testing.T) {
+				r := pivRig(t, p, map[uint32][]byte{0x5FC105: pivCert(cert, 0)})
+				s := r.user()
+				for _, o := range r.find(s) {
+					if _, err := s.Attributes(r.ctx, o); err != nil {
+						r.code(err, documented...)
+					}
+				}
+				if n := len(r.find(s, withID(object.ClassCertificate, 1)...)); n != 1 && name == "of another key" {
+					t.Errorf("%d certificates", n)
+				}
+				key, err := first(r.ctx, s, withID(object.ClassPrivateKey, 1))
+				if err != nil {
+					t.Fatalf("the key is not shown beside its certificate: %v", err)
+				}
+				r.signsOrSaysWhy(s, key, persona == "yubikey")
+			})
 		}
-		for _, o := range r.find(s, object.AttrClass.Is(object.ClassPrivateKey)) {
-			if err := r.sign(s, o); err != nil {
-				t.Logf("%s: %v", name, err)
-			}
-		}
+	}
+}
+
+// signsOrSaysWhy has a key sign whose public half the card tells truly, if told,
+// or nobody does. What comes is never a signature of no key.
+func (r *rig) signsOrSaysWhy(s *session.Session, key *object.Object, told bool) {
+	r.Helper()
+	digest := bytes.Repeat([]byte{7}, 32)
+	sig, err := s.Sign(r.ctx, mechanism.ECDSA{}, key, digest)
+	if err != nil {
+		r.code(err, ckr.DeviceError, ckr.KeyTypeInconsistent)
+	} else if der := must(mechanism.ECDSAToASN1(sig))(r); !ecdsa.VerifyASN1(&theECKey().PublicKey, digest, der) {
+		r.Errorf("the signature %X is none", sig)
+	}
+	if told && err != nil {
+		r.Errorf("the card tells what key it is: %v", err)
 	}
 }
 
@@ -399,37 +430,83 @@ func wrongPlaintexts(t *testing.T) {
 
 // A16
 func wrongGeneratedKey(t *testing.T) {
-	for name, answer := range map[string][]byte{
-		"nothing": {}, "no modulus": tlv.New(0x7F49, tlv.New(0x82, []byte{1, 0, 1})), "empty": tlv.New(0x7F49, tlv.New(0x81), tlv.New(0x82)),
-		"point of another form": tlv.New(0x30, tlv.New(0x86, []byte{4, 1, 2})), "huge": append([]byte{0x7F, 0x49, 0x82, 0xFF, 0xFF}, make([]byte, 200)...),
-	} {
-		r := newRig(t)
-		s := r.user()
-		before := r.labels(s)
-		r.wire.forget()
-		r.answers(func(command, good []byte) []byte {
-			if command[1] == 0x46 || command[1] == 0x47 || command[1] == 0xCA && command[3] < 0xA0 {
-				return append(slices.Clone(answer), 0x90, 0x00)
-			}
-			return good
-		})
+	ec := func(r *rig, s *session.Session) (pub, priv *object.Object, err error) {
 		common := object.Template{object.AttrToken.Is(true), object.AttrLabel.Is("new"), object.AttrID.Is([]byte{1})}
-		pub, _, err := s.GenerateKeyPair(r.ctx, mechanism.ECKeyPairGen{}, common.With(object.AttrECParams.Is(p256)), common)
-		if n := r.wire.count(0x46); n > 1 {
-			t.Errorf("%s: %d commands to generate", name, n)
+		return s.GenerateKeyPair(r.ctx, mechanism.ECKeyPairGen{}, common.With(object.AttrECParams.Is(p256)), common)
+	}
+	rsaPair := func(r *rig, s *session.Session) (pub, priv *object.Object, err error) {
+		common := object.Template{object.AttrToken.Is(true), object.AttrLabel.Is("new"), object.AttrID.Is([]byte{1})}
+		return s.GenerateKeyPair(r.ctx, mechanism.RSAKeyPairGen{}, common.With(object.AttrModulusBits.Is(1024)), common)
+	}
+	for name, c := range map[string]struct {
+		answer   []byte
+		generate func(r *rig, s *session.Session) (pub, priv *object.Object, err error)
+	}{
+		"nothing": {nil, ec}, "no point": {tlv.New(0x7F49, tlv.New(0x82, []byte{1, 0, 1})), ec}, "empty": {tlv.New(0x7F49, tlv.New(0x81), tlv.New(0x82)), ec},
+		"point of another form": {tlv.New(0x30, tlv.New(0x86, []byte{4, 1, 2})), ec}, "huge": {append([]byte{0x7F, 0x49, 0x82, 0xFF, 0xFF}, make([]byte, 200)...), ec},
+		"no modulus": {nil, rsaPair}, "a modulus of 8 bits": {[]byte{0xFF}, rsaPair}, "zeros": {make([]byte, 128), rsaPair}, "even": {bytes.Repeat([]byte{0xFE}, 128), rsaPair},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			s := r.user()
+			before := r.labels(s)
+			r.wire.forget()
+			r.answers(func(command, good []byte) []byte {
+				if command[1] == 0x46 || command[1] == 0x47 || command[1] == 0xCA && command[3] < 0xA0 {
+					return append(slices.Clone(c.answer), 0x90, 0x00)
+				}
+				return good
+			})
+			pub, priv, err := c.generate(r, s)
+			if n := r.wire.count(0x46); n > 1 {
+				t.Errorf("%d commands to generate", n)
+			}
+			r.heal()
+			if err == nil {
+				// The card's key may be read again by other means.
+				must(s.PublicKey(r.ctx, pub))(t)
+				sig := must(s.Sign(r.ctx, mechanism.ECDSA{}, priv, make([]byte, 32)))(t)
+				r.ok(s.Verify(r.ctx, mechanism.ECDSA{}, pub, make([]byte, 32), sig))
+				return
+			}
+			r.code(err, documented...)
+			// What is listed now is what another program sees, too.
+			other := r.stranger()
+			os := other.user()
+			if got, want := r.labels(s), other.labels(os); !slices.Equal(got, want) || !slices.Equal(got, before) && !slices.Contains(got, "new") {
+				t.Errorf("%q are listed, %q by another program", got, want)
+			}
+			_, _, err = ec(other, os)
+			r.ok(err)
+		})
+	}
+	for persona, p := range pivPersonas() {
+		t.Run(persona, func(t *testing.T) { wrongPIVKey(t, p) })
+	}
+}
+
+// wrongPIVKey has a PIV card make a key and tell another one, or none.
+func wrongPIVKey(t *testing.T, p virtual.PIVPersona) {
+	for name, answer := range map[string][]byte{"nothing": nil, "no point": tlv.New(0x7F49, tlv.New(0x82, []byte{1, 0, 1})), "half a point": tlv.New(0x7F49, tlv.New(0x86, []byte{4, 1, 2}))} {
+		r := pivRig(t, p, nil)
+		s := r.writer()
+		r.wire.forget()
+		r.suffers(virtual.On(virtual.INS(0x47), virtual.Fault{Kind: virtual.Override, Answer: append(slices.Clone(answer), 0x90, 0x00)}))
+		common := object.Template{object.AttrToken.Is(true), object.AttrID.Is([]byte{3})}
+		_, _, err := s.GenerateKeyPair(r.ctx, mechanism.ECKeyPairGen{}, common.With(object.AttrECParams.Is(p256)), common)
+		if err != nil {
+			r.code(err, ckr.DeviceError)
 		}
 		r.heal()
-		if err == nil {
-			// The card's key may be read again by other means.
-			must(s.PublicKey(r.ctx, pub))(t)
-			continue
+		if n := r.wire.count(0x47); n != 1 {
+			t.Errorf("%s: %d commands to generate", name, n)
 		}
-		r.code(err, documented...)
-		// What is listed now is what another program sees, too.
-		other := r.stranger()
-		os := other.user()
-		if got, want := r.labels(s), other.labels(os); !slices.Equal(got, want) || !slices.Equal(got, before) && !slices.Contains(got, "new") {
-			t.Errorf("%s: %q are listed, %q by another program", name, got, want)
+		// The others are as before, and the new one is shown if the card shows it.
+		r.ok(r.sign(s, must(first(r.ctx, s, withID(object.ClassPrivateKey, 1)))(t)))
+		for _, o := range r.find(s) {
+			if _, err := s.Attributes(r.ctx, o); err != nil {
+				r.code(err, documented...)
+			}
 		}
 	}
 }
@@ -596,6 +673,33 @@ func unknownAlgorithms(t *testing.T) {
 	s := r.user()
 	_, _, err = s.GenerateKeyPair(r.ctx, mechanism.ECKeyPairGen{}, object.Template{object.AttrECParams.Is([]byte{0x06, 0x03, 0x2B, 0x99, 0x01})}, nil)
 	r.code(err, ckr.CurveNotSupported, ckr.AttributeValueInvalid, ckr.DomainParamsInvalid, ckr.TemplateInconsistent)
+	unknownPIVAlgorithms(t)
+}
+
+// unknownPIVAlgorithms has a card tell of a key that nobody knows to use.
+func unknownPIVAlgorithms(t *testing.T) {
+	for _, algorithm := range []byte{0x00, 0x15, 0xEE, 0xFF} {
+		r := pivRig(t, virtual.YubiKey57(), nil)
+		r.answers(func(command, answer []byte) []byte {
+			if command[1] == 0xF7 && command[3] == 0x9C && len(answer) > 4 {
+				answer[2] = algorithm
+			}
+			return answer
+		})
+		s := r.user()
+		for _, o := range r.find(s) {
+			if _, err := s.Attributes(r.ctx, o); err != nil {
+				r.code(err, documented...)
+			}
+			if _, err := s.Mechanisms(r.ctx, o); err != nil && o.Class() == object.ClassPrivateKey {
+				t.Errorf("%02X: %v", algorithm, err)
+			}
+		}
+		r.ok(r.sign(s, must(first(r.ctx, s, withID(object.ClassPrivateKey, 1)))(t)))
+		if odd, err := first(r.ctx, s, withID(object.ClassPrivateKey, 2)); err == nil {
+			r.code(r.sign(s, odd), ckr.KeyTypeInconsistent, ckr.MechanismInvalid, ckr.UserNotLoggedIn)
+		}
+	}
 }
 
 // A22

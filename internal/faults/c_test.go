@@ -1,9 +1,11 @@
 package faults_test
 
 import (
-	"crypto"
+	"context"
 	"errors"
+	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -138,26 +140,89 @@ func sensitiveStaysSo(t *testing.T) {
 	r.code(err, ckr.AttributeSensitive, ckr.AttributeTypeInvalid)
 }
 
+// keyUses are the operations that take a key, with the flag that a mechanism
+// must have for each and the code for a key of the wrong type.
+var keyUses = []struct {
+	name string
+	flag mechanism.Flags
+	kind ckr.Code
+	call func(ctx context.Context, s *session.Session, m mechanism.Mechanism, key *object.Object) error
+}{
+	{"sign", mechanism.FlagSign, ckr.KeyTypeInconsistent, func(ctx context.Context, s *session.Session, m mechanism.Mechanism, key *object.Object) error {
+		_, err := s.Sign(ctx, m, key, make([]byte, 32))
+		return err
+	}},
+	{"verify", mechanism.FlagVerify, ckr.KeyTypeInconsistent, func(ctx context.Context, s *session.Session, m mechanism.Mechanism, key *object.Object) error {
+		return s.Verify(ctx, m, key, make([]byte, 32), make([]byte, 64))
+	}},
+	{"encrypt", mechanism.FlagEncrypt, ckr.KeyTypeInconsistent, func(ctx context.Context, s *session.Session, m mechanism.Mechanism, key *object.Object) error {
+		_, err := s.Encrypt(ctx, m, key, make([]byte, 32))
+		return err
+	}},
+	{"decrypt", mechanism.FlagDecrypt, ckr.KeyTypeInconsistent, func(ctx context.Context, s *session.Session, m mechanism.Mechanism, key *object.Object) error {
+		_, err := s.Decrypt(ctx, m, key, make([]byte, 256))
+		return err
+	}},
+	{"derive", mechanism.FlagDerive, ckr.KeyTypeInconsistent, func(ctx context.Context, s *session.Session, m mechanism.Mechanism, key *object.Object) error {
+		_, err := s.Derive(ctx, m, key, object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyGenericSecret), object.AttrValueLen.Is(16))
+		return err
+	}},
+	{"unwrap", mechanism.FlagUnwrap, ckr.UnwrappingKeyTypeInconsistent, func(ctx context.Context, s *session.Session, m mechanism.Mechanism, key *object.Object) error {
+		_, err := s.Unwrap(ctx, m, key, make([]byte, 256), object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyAES))
+		return err
+	}},
+}
+
 // C7
 func wrongKeyForMechanism(t *testing.T) {
 	r := newRig(t)
 	s := r.user()
-	ec, aes := r.key(s, "k"), r.secret(s, object.AttrSign.Is(true))
-	r.wire.forget()
-	for _, m := range []mechanism.Mechanism{mechanism.RSAPKCS{}, mechanism.RSAPSS{Hash: crypto.SHA256}, mechanism.RSAX509{}, mechanism.EdDSA{}, mechanism.MLDSA{}, mechanism.HMAC{Hash: crypto.SHA256}} {
-		_, err := s.Sign(r.ctx, m, ec, make([]byte, 32))
-		r.code(err, ckr.KeyTypeInconsistent, ckr.MechanismInvalid)
+	r.importRSA(s, theRSAKey())
+	ed, _ := object.CurveByName("Ed25519")
+	_, edwards, err := s.GenerateKeyPair(r.ctx, mechanism.ECEdwardsKeyPairGen{}, object.Template{object.AttrECParams.Is(ed.Params())}, nil)
+	r.ok(err)
+	keys := map[string]*object.Object{
+		"EC of the card": r.key(s, "k"), "RSA of the card": r.key(s, "rsa"), "AES of the session": r.secret(s, object.AttrSign.Is(true)), "Ed25519 of the session": edwards,
+		"public EC of the card": r.find(s, object.AttrClass.Is(object.ClassPublicKey), object.AttrLabel.Is("k"))[0],
 	}
-	for _, m := range []mechanism.Mechanism{mechanism.ECDSA{}, mechanism.RSAPKCS{}, mechanism.EdDSA{}} {
-		_, err := s.Sign(r.ctx, m, aes, make([]byte, 32))
-		r.code(err, ckr.KeyTypeInconsistent, ckr.MechanismInvalid)
+	general := s.Token().Mechanisms()
+	r.wire.forget()
+	tried := 0
+	for name, key := range keys {
+		offered := must(s.Mechanisms(r.ctx, key))(t)
+		for raw := range mechanism.Type(0x4100) {
+			if !raw.Known() {
+				continue
+			}
+			for _, use := range keyUses {
+				if offered[raw].Flags.Has(use.flag) {
+					continue
+				}
+				tried++
+				err := use.call(r.ctx, s, mechanism.Raw{T: raw}, key)
+				want := []ckr.Code{ckr.MechanismInvalid, ckr.MechanismParamInvalid}
+				if general[raw].Flags.Has(use.flag) {
+					want = []ckr.Code{use.kind, ckr.MechanismParamInvalid}
+				}
+				if raw == mechanism.TypeRSAX509 { // the card's own: software does not offer it
+					want = append(want, ckr.MechanismInvalid)
+				}
+				if !slices.Contains(want, ckr.Of(err)) {
+					t.Errorf("%s with %v and the key %s: %v, want one of %v", use.name, raw, name, err, want)
+				}
+			}
+		}
 	}
 	data := r.one(s, "public")
-	_, err := s.Sign(r.ctx, mechanism.ECDSA{}, data, make([]byte, 32))
-	r.code(err, ckr.KeyHandleInvalid, ckr.KeyTypeInconsistent)
-	if n := r.wire.count(0x2A); n > 0 {
-		t.Errorf("%d uses were sent", n)
+	for _, use := range keyUses {
+		r.code(use.call(r.ctx, s, mechanism.ECDSA{}, data), ckr.KeyHandleInvalid, ckr.UnwrappingKeyHandleInvalid, ckr.MechanismInvalid)
 	}
+	for _, ins := range []byte{0x2A, 0x86, 0x87} {
+		if n := r.wire.count(ins); n > 0 {
+			t.Errorf("%d uses %02X were sent", n, ins)
+		}
+	}
+	t.Logf("%d wrong pairs of key and mechanism", tried)
 }
 
 // C8
@@ -216,34 +281,96 @@ func lastSessionLogsOut(t *testing.T) {
 func wrongHandles(t *testing.T) {
 	r, other := newRig(t), newRig(t)
 	s, theirs := r.user(), other.user()
-	foreign := other.one(theirs, "public")
 	gone := r.create(s, "gone", false)
 	r.ok(s.Destroy(r.ctx, gone))
-	for name, o := range map[string]*object.Object{"of another token": foreign, "destroyed": gone, "none": nil} {
-		_, err := s.Attributes(r.ctx, o)
-		r.code(err, ckr.ObjectHandleInvalid)
-		r.code(s.Set(r.ctx, o, object.AttrLabel.Is("x")), ckr.ObjectHandleInvalid)
-		r.code(s.Destroy(r.ctx, o), ckr.ObjectHandleInvalid)
-		_, err = s.Copy(r.ctx, o)
-		r.code(err, ckr.ObjectHandleInvalid)
-		_, err = s.Size(r.ctx, o)
-		r.code(err, ckr.ObjectHandleInvalid)
-		r.code(r.sign(s, o), ckr.KeyHandleInvalid)
-		_, err = s.Decrypt(r.ctx, mechanism.RSAPKCS{}, o, make([]byte, 16))
-		r.code(err, ckr.KeyHandleInvalid)
-		if t.Failed() {
-			t.Fatal(name)
+	for name, o := range map[string]*object.Object{"of another token": other.one(theirs, "public"), "of another token, private": other.key(theirs, "k"), "destroyed": gone, "none": nil} {
+		n := everyMethod(r, s, o, func(method string, err error) {
+			switch ckr.Of(err) {
+			case ckr.ObjectHandleInvalid, ckr.KeyHandleInvalid, ckr.WrappingKeyHandleInvalid, ckr.UnwrappingKeyHandleInvalid:
+			default:
+				t.Errorf("%s with an object that is %s: %v", method, name, err)
+			}
+		})
+		if n < 20 {
+			t.Errorf("%d methods take an object", n)
 		}
 	}
-	_, err := r.module.Slot(r.ctx, slot.ID(0))
-	r.code(err, ckr.SlotIDInvalid)
-	_, err = r.module.Slot(r.ctx, slot.ID(1<<40))
-	r.code(err, ckr.SlotIDInvalid)
+	for _, id := range []slot.ID{0, 1 << 40, ^slot.ID(0)} {
+		_, err := r.module.Slot(r.ctx, id)
+		r.code(err, ckr.SlotIDInvalid)
+	}
+	handlesAreNeverUsedAgain(r, s)
+	key := r.key(s, "k")
 	r.ok(s.Close())
-	_, err = s.Random(r.ctx, 8)
-	r.code(err, ckr.SessionHandleInvalid)
-	r.code(s.SeedRandom(r.ctx, nil), ckr.SessionHandleInvalid)
+	r.wire.forget()
+	n := everyMethod(r, s, key, func(method string, err error) {
+		if ckr.Of(err) != ckr.SessionHandleInvalid {
+			t.Errorf("%s of a closed session: %v", method, err)
+		}
+	})
+	if sent := len(r.wire.sent()); n < 20 || sent > 0 {
+		t.Errorf("%d methods, %d commands were sent", n, sent)
+	}
 	r.code(s.Close(), ckr.SessionHandleInvalid)
+	r.code(s.SeedRandom(r.ctx, nil), ckr.SessionHandleInvalid)
+	_, err := s.Random(r.ctx, 8)
+	r.code(err, ckr.SessionHandleInvalid)
+}
+
+// everyMethod calls each method of a session that takes an object with the
+// given one, and what is otherwise sound, and has the errors judged. It returns
+// how many there are.
+func everyMethod(r *rig, s *session.Session, o *object.Object, judge func(method string, err error)) (n int) {
+	value := reflect.ValueOf(s)
+	for i := range value.NumMethod() {
+		name, method := value.Type().Method(i).Name, value.Method(i)
+		takes := false
+		var in []reflect.Value
+		for j := range method.Type().NumIn() {
+			kind := method.Type().In(j)
+			if method.Type().IsVariadic() && j == method.Type().NumIn()-1 {
+				break
+			}
+			takes = takes || kind == reflect.TypeFor[*object.Object]()
+			in = append(in, r.argument(name, kind, o))
+		}
+		if !takes {
+			continue
+		}
+		n++
+		out := method.Call(in)
+		err, _ := out[len(out)-1].Interface().(error)
+		judge(name, err)
+	}
+	return n
+}
+
+// argument is a sound argument of a type for a method.
+func (r *rig) argument(method string, kind reflect.Type, o *object.Object) reflect.Value {
+	var m mechanism.Mechanism = mechanism.ECDSA{}
+	if strings.HasSuffix(method, "cryptMessages") || strings.HasSuffix(method, "Authenticated") {
+		m = mechanism.AESGCM{IV: make([]byte, 12)}
+	}
+	for _, v := range []any{r.ctx, o, m, make([]byte, 32), token.ToDerive} {
+		if reflect.TypeOf(v).AssignableTo(kind) {
+			return reflect.ValueOf(v)
+		}
+	}
+	return reflect.Zero(kind)
+}
+
+// handlesAreNeverUsedAgain makes and destroys objects.
+func handlesAreNeverUsedAgain(r *rig, s *session.Session) {
+	r.Helper()
+	last := uint64(0)
+	for range times(2000, 100_000) {
+		o := must(s.Create(r.ctx, data("short", true, object.AttrToken.Is(false))...))(r)
+		if o.Handle() <= last {
+			r.Fatalf("handle %d after %d", o.Handle(), last)
+		}
+		last = o.Handle()
+		r.ok(s.Destroy(r.ctx, o))
+	}
 }
 
 // C11

@@ -26,6 +26,8 @@ func child(role string) int {
 		}
 		card.Close()
 		return 0
+	case "full":
+		return fullDisk(path)
 	case "files":
 		return inherited(path)
 	case "fips":

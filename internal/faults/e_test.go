@@ -53,8 +53,19 @@ func torn(t *testing.T, write func(r *rig, s *session.Session) error, between ..
 			r.code(write(r, s), ckr.DeviceRemoved)
 			r.heal()
 			r.ok(r.readers.Insert(reader, r.card))
-			if got := held(r); !slices.Contains(allowed, got) {
+			got := held(r)
+			if !slices.Contains(allowed, got) {
 				t.Errorf("exchange %d of %d: the card holds\n%s\nand not one of\n%q", at, n, got, allowed)
+			}
+			if got == before {
+				// What was lost can be done again.
+				p := strangerOn(t, r.card, r.readers)
+				p.look()
+				r.ok(write(p, p.user()))
+				r.ok(p.module.Close())
+				if got := held(r); got != allowed[1] {
+					t.Errorf("exchange %d of %d, done again: the card holds\n%s", at, n, got)
+				}
 			}
 		}
 	}
@@ -70,20 +81,38 @@ func tornBigWrite(t *testing.T) {
 
 // E2
 func keyWithoutCertificate(t *testing.T) {
-	r := newRig(t)
-	s := r.user()
-	r.pair(s, "new")
-	r.suffers(virtual.At(1, virtual.Fault{Kind: virtual.CutBefore}))
-	_, err := s.Create(r.ctx, object.AttrClass.Is(object.ClassCertificate), object.AttrToken.Is(true),
-		object.AttrCertificateType.Is(object.CertificateX509), object.AttrSubject.Is([]byte{0x30, 0x00}), object.AttrValue.Is([]byte{0x30, 0x00}))
-	r.code(err, ckr.DeviceRemoved)
-	r.heal()
-	r.ok(r.readers.Insert(reader, r.card))
-	r.look()
-	s = r.user()
-	r.ok(r.sign(s, r.key(s, "new")))
-	if n := len(r.find(s, object.AttrClass.Is(object.ClassCertificate))); n > 0 {
-		t.Errorf("%d certificates", n)
+	cert := theCertificates()[0]
+	torn(t, func(r *rig, s *session.Session) error {
+		_, err := s.Create(r.ctx, object.AttrClass.Is(object.ClassCertificate), object.AttrToken.Is(true), object.AttrLabel.Is("of k"), object.AttrID.Is([]byte("k")),
+			object.AttrCertificateType.Is(object.CertificateX509), object.AttrSubject.Is([]byte{0x30, 0x00}), object.AttrValue.Is(cert))
+		return err
+	})
+	// On PIV cards the certificate is what shows the key.
+	for _, p := range pivPersonas() {
+		r := pivRig(t, p, nil)
+		s := r.writer()
+		common := object.Template{object.AttrToken.Is(true), object.AttrID.Is([]byte{3})}
+		_, priv, err := s.GenerateKeyPair(r.ctx, mechanism.ECKeyPairGen{}, common.With(object.AttrECParams.Is(p256)), common)
+		r.ok(err)
+		r.suffers(virtual.On(virtual.INS(0xDB), virtual.Fault{Kind: virtual.CutBefore}))
+		store := func(s *session.Session) error {
+			_, err := s.Create(r.ctx, object.AttrClass.Is(object.ClassCertificate), object.AttrToken.Is(true), object.AttrID.Is([]byte{3}),
+				object.AttrCertificateType.Is(object.CertificateX509), object.AttrSubject.Is([]byte{0x30, 0x00}), object.AttrValue.Is(cert))
+			return err
+		}
+		r.code(store(s), ckr.DeviceRemoved)
+		r.code(r.sign(s, priv), ckr.DeviceRemoved, ckr.SessionHandleInvalid)
+		r.heal()
+		r.ok(r.readers.Insert(reader, r.card))
+		r.look()
+		s = r.writer()
+		if n := len(r.find(s, withID(object.ClassCertificate, 3)...)); n > 0 {
+			t.Errorf("%d certificates", n)
+		}
+		r.ok(store(s))
+		if n := len(r.find(s, withID(object.ClassCertificate, 3)...)); n != 1 {
+			t.Errorf("%d certificates", n)
+		}
 	}
 }
 
@@ -91,18 +120,58 @@ func keyWithoutCertificate(t *testing.T) {
 func lostAnswerToGenerate(t *testing.T) {
 	r := newRig(t)
 	s := r.user()
+	common := object.Template{object.AttrToken.Is(true), object.AttrLabel.Is("new"), object.AttrID.Is([]byte{1})}
+	generate := func() error {
+		_, _, err := s.GenerateKeyPair(r.ctx, mechanism.ECKeyPairGen{}, common.With(object.AttrECParams.Is(p256)), common)
+		return err
+	}
 	r.wire.forget()
 	r.suffers(virtual.On(virtual.INS(0x46), virtual.Fault{Kind: virtual.LoseAnswer}))
-	common := object.Template{object.AttrToken.Is(true), object.AttrLabel.Is("new"), object.AttrID.Is([]byte{1})}
-	_, _, err := s.GenerateKeyPair(r.ctx, mechanism.ECKeyPairGen{}, common.With(object.AttrECParams.Is(p256)), common)
-	if err == nil {
-		t.Error("no error")
+	err := generate()
+	r.code(err, ckr.DeviceError)
+	if !errors.Is(err, apdu.ErrUnsure) {
+		t.Errorf("%v does not say that the key may be there", err)
 	}
 	if n := r.wire.count(0x46); n != 1 {
 		t.Errorf("%d commands to generate", n)
 	}
 	r.heal()
 	r.ok(r.sign(s, r.key(s, "k")))
+	if n := len(r.find(s, object.AttrLabel.Is("new"))); n != 0 {
+		t.Errorf("%d keys that nobody knows the public half of", n)
+	}
+	r.ok(generate())
+	if n := len(r.find(s, object.AttrLabel.Is("new"))); n != 2 {
+		t.Errorf("%d keys of a pair", n)
+	}
+	r.ok(r.sign(s, r.key(s, "new")))
+	for persona, p := range pivPersonas() {
+		t.Run(persona, func(t *testing.T) { lostPIVKey(t, p, persona == "yubikey") })
+	}
+}
+
+// lostPIVKey loses the answer to GENERATE ASYMMETRIC KEY PAIR. A card that tells
+// of its keys shows the new one.
+func lostPIVKey(t *testing.T, p virtual.PIVPersona, tells bool) {
+	r := pivRig(t, p, nil)
+	s := r.writer()
+	r.wire.forget()
+	r.suffers(virtual.On(virtual.INS(0x47), virtual.Fault{Kind: virtual.LoseAnswer}))
+	common := object.Template{object.AttrToken.Is(true), object.AttrID.Is([]byte{3})}
+	_, _, err := s.GenerateKeyPair(r.ctx, mechanism.ECKeyPairGen{}, common.With(object.AttrECParams.Is(p256)), common)
+	r.code(err, ckr.DeviceError)
+	if !errors.Is(err, apdu.ErrUnsure) || r.wire.count(0x47) != 1 {
+		t.Errorf("%v, %d commands to generate", err, r.wire.count(0x47))
+	}
+	r.heal()
+	found := r.find(s, withID(object.ClassPrivateKey, 3)...)
+	if len(found) != map[bool]int{true: 1}[tells] {
+		t.Errorf("%d new keys are shown", len(found))
+	}
+	for _, key := range found {
+		r.ok(r.sign(s, key))
+	}
+	r.ok(r.sign(s, must(first(r.ctx, s, withID(object.ClassPrivateKey, 1)))(t)))
 }
 
 // E4
@@ -147,7 +216,7 @@ func damagedCardFiles(t *testing.T) {
 	good := must(os.ReadFile(storedCard(t)))(t)
 	path := filepath.Join(t.TempDir(), "card")
 	damaged := [][]byte{{}, []byte("no card"), good[:len(good)/2], good[:len(good)-1], good[:16]}
-	for i := 0; i < len(good); i += max(1, len(good)/40) {
+	for i := 0; i < len(good); i += max(1, len(good)/times(12, 400)) {
 		flipped := slices.Clone(good)
 		flipped[i] ^= 0x40
 		damaged = append(damaged, flipped)
@@ -195,6 +264,8 @@ func cardFilesOutOfReach(t *testing.T) {
 			t.Errorf("%s is opened", bad)
 		}
 	}
+	outOfSpace(t)
+	withoutPermission(t)
 	// A card that is full says so, and what is on it is whole.
 	r := newRig(t, virtual.Capacity(24<<10))
 	s := r.user()

@@ -37,14 +37,14 @@ func TestExhaustive(t *testing.T) {
 				sum += n
 				for at := 1; at <= n; at++ {
 					for k, kind := range kinds {
-						if !*exhaustive && (i+j+k+at)%23 != 0 {
+						if !*exhaustive && (i+j+k+at)%31 != 0 {
 							continue
 						}
 						runs++
 						f.faulted(t, x, at, kind)
 					}
 					for writes := 1; writes < 100; writes++ {
-						if !*exhaustive && (at+writes)%7 != 0 {
+						if !*exhaustive && (at+writes)%11 != 0 {
 							continue
 						}
 						runs++

@@ -3,12 +3,17 @@ package faults_test
 import (
 	"context"
 	"crypto"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
@@ -19,52 +24,122 @@ import (
 	"github.com/go-cryptoki/cryptoki/token"
 )
 
+// adjacency looks at the card whether a use of a key follows its environment
+// at once: nobody else's commands come in between.
+type adjacency struct {
+	mu     sync.Mutex
+	before byte
+	torn   int
+}
+
+func (a *adjacency) see(command, _ []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if command[1] == 0x2A && a.before != 0x22 {
+		a.torn++
+	}
+	a.before = command[1]
+}
+
+// crowd is what many goroutines do with one session.
+type crowd struct {
+	*rig
+	s           *session.Session
+	key, public *object.Object
+}
+
+// work does one thing of many, as goroutine i for the j-th time. Every eighth
+// call is cancelled at some moment.
+func (c *crowd) work(i, j int, random *rand.Rand) error {
+	ctx := c.ctx
+	if random.IntN(8) == 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		go cancel()
+	}
+	switch random.IntN(4) {
+	case 0:
+		// Another goroutine may destroy its object between the finding and the
+		// reading; nobody destroys those of the token.
+		for o, err := range c.s.Find(ctx) {
+			if err != nil {
+				return err
+			}
+			if _, err := object.Get(ctx, o, object.AttrLabel); err != nil && ckr.Of(err) != ckr.ObjectHandleInvalid {
+				return err
+			}
+		}
+		return nil
+	case 1:
+		return c.own(ctx, fmt.Sprint("goroutine ", i, " time ", j))
+	}
+	digest := make([]byte, 32)
+	binary.BigEndian.PutUint64(digest, uint64(i)<<32|uint64(j))
+	sig, err := c.s.Sign(ctx, mechanism.ECDSA{}, c.key, digest)
+	if err != nil {
+		return err
+	}
+	return c.s.Verify(c.ctx, mechanism.ECDSA{}, c.public, digest, sig)
+}
+
+// own makes an object that is found as long as it is not destroyed.
+func (c *crowd) own(ctx context.Context, label string) error {
+	o, err := c.s.Create(ctx, data(label, true, object.AttrToken.Is(false))...)
+	if err != nil {
+		return err
+	}
+	for _, want := range []int{1, 0} {
+		n := 0
+		for _, err := range c.s.Find(c.ctx, object.AttrLabel.Is(label)) {
+			if err != nil {
+				return err
+			}
+			n++
+		}
+		if n != want {
+			return fmt.Errorf("%q is found %d times, not %d", label, n, want)
+		}
+		if want == 1 {
+			if err := c.s.Destroy(c.ctx, o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // G1
 func manyGoroutines(t *testing.T) {
-	r := newRig(t)
+	var a adjacency
+	r := newRig(t, virtual.Observe(a.see))
 	s := r.user()
-	key := r.key(s, "k")
-	public := r.find(s, object.AttrClass.Is(object.ClassPublicKey))[0]
+	c := &crowd{r, s, r.key(s, "k"), r.find(s, object.AttrClass.Is(object.ClassPublicKey))[0]}
+	const goroutines = 64
 	var wg sync.WaitGroup
-	for i := range 64 {
+	var cancelled atomic.Int64
+	for i := range goroutines {
 		wg.Go(func() {
-			for j := range 8 {
-				digest := make([]byte, 32)
-				digest[0], digest[1] = byte(i), byte(j)
-				switch (i + j) % 4 {
-				case 0:
-					// Another goroutine may destroy its object between the
-					// finding and the reading; nobody destroys those of the token.
-					if _, err := r.tryLabels(s); err != nil && ckr.Of(err) != ckr.ObjectHandleInvalid {
-						t.Error(err)
-					}
-					if _, err := r.tryLabels(s, object.AttrToken.Is(true)); err != nil {
-						t.Error(err)
-					}
-				case 1:
-					o, err := s.Create(r.ctx, data("mine", true, object.AttrToken.Is(false))...)
-					if err == nil {
-						err = s.Destroy(r.ctx, o)
-					}
-					if err != nil {
-						t.Error(err)
-					}
-				default:
-					sig, err := s.Sign(r.ctx, mechanism.ECDSA{}, key, digest)
-					if err == nil {
-						err = s.Verify(r.ctx, mechanism.ECDSA{}, public, digest, sig)
-					}
-					if err != nil {
-						t.Error(err)
-					}
+			random := rand.New(rand.NewPCG(1, uint64(i)))
+			for j := range times(12, 1_000_000/goroutines) {
+				err := c.work(i, j, random)
+				switch {
+				case errors.Is(err, context.Canceled):
+					cancelled.Add(1)
+				case err != nil:
+					t.Error(err)
+					return
 				}
 			}
 		})
 	}
 	wg.Wait()
-	if n := r.wire.open(); n != 0 {
-		t.Errorf("%d transactions are open", n)
+	r.state(s, token.RWUser)
+	r.ok(r.sign(s, c.key))
+	if n := r.wire.open(); n != 0 || a.torn != 0 {
+		t.Errorf("%d transactions are open, %d units were torn", n, a.torn)
 	}
+	t.Logf("%d operations, of which %d were cancelled", times(12, 1_000_000/goroutines)*goroutines, cancelled.Load())
 }
 
 // run runs a child with a card file, and returns its exit code.
@@ -155,33 +230,124 @@ func callbacksThatReenter(t *testing.T) {
 	r.labels(r.open(false))
 }
 
+// calls are what is cancelled: each is given a session of the user, and may
+// leave it logged out only if it says so.
+var calls = []struct {
+	name    string
+	logsOut bool
+	call    func(r *rig, ctx context.Context, s *session.Session) error
+}{
+	{"sign", false, func(r *rig, ctx context.Context, s *session.Session) error {
+		key, err := first(ctx, s, named(object.ClassPrivateKey, "k"))
+		if err != nil {
+			return err
+		}
+		_, err = s.Sign(ctx, mechanism.ECDSA{}, key, make([]byte, 32))
+		return err
+	}},
+	{"list", false, func(r *rig, ctx context.Context, s *session.Session) error {
+		for o, err := range s.Find(ctx) {
+			if err != nil {
+				return err
+			}
+			if _, err := s.Attributes(ctx, o); err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+	{"write", false, func(r *rig, ctx context.Context, s *session.Session) error {
+		o, err := s.Create(ctx, data("moving", true)...)
+		if err != nil {
+			return err
+		}
+		return s.Destroy(ctx, o)
+	}},
+	{"log in", true, func(r *rig, ctx context.Context, s *session.Session) error {
+		if err := s.Logout(ctx); err != nil {
+			return err
+		}
+		return s.Login(ctx, token.User, pin(userPIN))
+	}},
+	{"random", false, func(r *rig, ctx context.Context, s *session.Session) error {
+		_, err := s.Random(ctx, 300)
+		return err
+	}},
+}
+
+// cancels are the moments at which a caller gives up: before an exchange,
+// after it, during one that hangs, and during one that the reader cannot break
+// off.
+var cancels = []func(at int, cancel func()) virtual.Script{
+	func(at int, cancel func()) virtual.Script {
+		return func(n int, _ []byte) virtual.Fault {
+			if at--; at == 0 {
+				cancel()
+			}
+			return virtual.Fault{}
+		}
+	},
+	func(at int, cancel func()) virtual.Script {
+		return virtual.Rules(virtual.At(at, virtual.Fault{Kind: virtual.Rewrite, Edit: func(answer []byte) []byte { cancel(); return answer }}))
+	},
+	func(at int, cancel func()) virtual.Script {
+		time.AfterFunc(time.Second, cancel)
+		return virtual.Rules(virtual.At(at, virtual.Fault{Kind: virtual.Hang}))
+	},
+	func(at int, cancel func()) virtual.Script {
+		time.AfterFunc(time.Second, cancel)
+		return virtual.Rules(virtual.At(at, virtual.Fault{Kind: virtual.Stall, Wait: time.Minute}))
+	},
+}
+
 // G5
 func cancelledAtRandom(t *testing.T) {
-	r := newRig(t)
-	random := rand.New(rand.NewPCG(1, 2))
-	good := 0
-	for range 300 {
-		p := strangerOn(t, r.card, r.readers)
-		ctx, cancel := context.WithCancel(t.Context())
-		p.ctx = ctx
-		at := random.IntN(40) + 1
-		p.suffers(virtual.At(at, virtual.Fault{Kind: virtual.Rewrite, Edit: func(answer []byte) []byte { cancel(); return answer }}))
-		err := p.story()
-		cancel()
-		if err == nil {
-			good++
-		} else if !errors.Is(err, context.Canceled) {
-			r.code(err, documented...)
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		s := r.user()
+		random := rand.New(rand.NewPCG(1, 2))
+		cancelled := 0
+		n := times(1000, 100_000)
+		for i := range n {
+			ctx, cancel := context.WithCancel(t.Context())
+			c := calls[random.IntN(len(calls))]
+			r.card.SetFaults(cancels[random.IntN(len(cancels))](1+random.IntN(12), cancel))
+			start := time.Now()
+			err := c.call(r, ctx, s)
+			if took := time.Since(start); took > 1100*time.Millisecond {
+				t.Errorf("%d: %s is let go after %v", i, c.name, took)
+			}
+			cancel()
+			r.heal()
+			time.Sleep(2 * time.Minute) // late answers come
+			synctest.Wait()
+			if errors.Is(err, context.Canceled) {
+				cancelled++
+			} else if err != nil {
+				t.Errorf("%d: %s: %v", i, c.name, err)
+			}
+			r.recovered(s, c.logsOut)
+			if t.Failed() {
+				t.Fatalf("%d: %s, which ended with %v", i, c.name, err)
+			}
 		}
-		p.heal()
-		p.ctx = t.Context()
-		if err := p.story(); err != nil {
-			t.Errorf("after a cancel at %d: %v", at, err)
-		}
-		r.ok(p.module.Close())
-		if n := p.wire.open(); n != 0 {
-			t.Errorf("%d transactions are open", n)
-		}
+		t.Logf("%d of %d calls were cancelled", cancelled, n)
+	})
+}
+
+// recovered checks that a session is as before.
+func (r *rig) recovered(s *session.Session, mayBeOut bool) {
+	r.Helper()
+	if n := r.wire.open(); n != 0 {
+		r.Errorf("%d transactions are open", n)
 	}
-	t.Logf("%d of 300 were not cancelled", good)
+	if mayBeOut && must(s.Info())(r).State == token.RWPublic {
+		r.ok(s.Login(r.ctx, token.User, pin(userPIN)))
+	}
+	r.state(s, token.RWUser)
+	r.wire.forget()
+	for _, o := range r.find(s, object.AttrLabel.Is("moving")) {
+		r.ok(s.Destroy(r.ctx, o))
+	}
+	r.ok(r.sign(s, r.key(s, "k")))
 }

@@ -101,7 +101,7 @@ func wycheproofPKCS1(t *testing.T) {
 	var key *object.Object
 	var modulus *big.Int
 	var cases []wycheproof.Case
-	for _, bits := range []string{"2048", "3072", "4096"} {
+	for _, bits := range []string{"2048", "3072", "4096"}[:times(1, 3)] {
 		cases = append(cases, wycheproof.Cases(t, "rsa_pkcs1_"+bits+"_test")...)
 	}
 	have := ""
@@ -433,9 +433,9 @@ func fipsChild() int {
 
 // inFIPS are the cases that are run once more where FIPS 140 is on, or only
 // that is allowed: all but those that have children of their own, look at the
-// memory, take long, or have a clock of their own, in which the generator of the
+// memory, take long, count on mechanisms that are not of FIPS 140, or have a clock of their own, in which the generator of the
 // mode finds no randomness.
-const inFIPS = "^TestFaults$/^(A.*|B.*|C([1-9]|1[013456])|D([1-9]|1[01])|E[1-579]|F([1-5]|10)|G4|H[2-4679])$"
+const inFIPS = "^TestFaults$/^(A.*|B.*|C([1-689]|1[013456])|D([1-9]|1[01])|E[1-59]|F([1-5]|10)|G4|H[2-4679])$"
 
 // H8
 func fipsMode(t *testing.T) {

@@ -100,7 +100,7 @@ func killed(t *testing.T, path string, random *rand.Rand) (last string) {
 
 // E6
 func killedWhileWriting(t *testing.T) {
-	n := times(8, 1000)
+	n := times(6, 1000)
 	if *kills > 0 {
 		n = *kills
 	}

@@ -144,6 +144,14 @@ func (r *rig) user() *session.Session {
 	return s
 }
 
+// writer is user on a PIV card, with the management key.
+func (r *rig) writer() *session.Session {
+	r.Helper()
+	s := must(session.Open(r.ctx, r.token, session.ReadWrite(), session.WithPINFunc(token.StaticPIN([]byte(managementKey)))))(r)
+	r.ok(s.Login(r.ctx, token.User, pin(userPIN)))
+	return s
+}
+
 // pair makes a key pair on the card.
 func (r *rig) pair(s *session.Session, label string, more ...object.Attribute) *object.Object {
 	r.Helper()

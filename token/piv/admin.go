@@ -84,7 +84,7 @@ func (a *app) prove(ctx context.Context, key []byte) error {
 	}
 	for i, alg := range algs {
 		err = a.proveAs(ctx, alg, key)
-		unknown := errors.Is(err, swP1P2) || errors.Is(err, swWrongData) || errors.Is(err, swReference)
+		unknown := errors.Is(err, swP1P2) || errors.Is(err, swWrongData) || errors.Is(err, swReference) || ckr.Of(err) == ckr.MechanismInvalid
 		if !unknown || i == len(algs)-1 {
 			break
 		}
@@ -106,7 +106,8 @@ func adminError(err error) error {
 func (a *app) proveAs(ctx context.Context, alg byte, key []byte) error {
 	c, err := blockCipher(alg, key)
 	if err != nil {
-		return ckr.New(ckr.PINLenRange, "", err)
+		// The lengths are right; it is the program's mode that forbids one.
+		return ckr.New(ckr.MechanismInvalid, "management key", err)
 	}
 	n := c.BlockSize()
 	ask := apdu.Command{INS: insAuthenticate, P1: alg, P2: refAdmin, Le: 256}
