@@ -7,10 +7,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	"crypto/sha1"
 	"crypto/x509"
 	"math/big"
 
+	"github.com/go-cryptoki/cryptoki/internal/fingerprint"
 	"github.com/go-cryptoki/cryptoki/object"
 )
 
@@ -35,7 +35,7 @@ func KeyID(pub crypto.PublicKey) []byte {
 	default:
 		return nil
 	}
-	h := sha1.Sum(b)
+	h := fingerprint.SHA1(b)
 	return h[:]
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/fips140"
 	"crypto/rsa"
 	_ "crypto/sha1" // what old cards are signed with
 	_ "crypto/sha256"
@@ -66,8 +67,18 @@ var methods = map[string]method{
 	"1.2.840.10045.4.3.4":   {curve, crypto.SHA512},
 }
 
-// HashOf is the hash of an identifier; 0 if it is not known.
-func HashOf(a pkix.AlgorithmIdentifier) crypto.Hash { return hashes[a.Algorithm.String()] }
+// HashOf is the hash of an identifier; 0 if it is not known, or if the program
+// may not use it.
+func HashOf(a pkix.AlgorithmIdentifier) crypto.Hash {
+	if h := hashes[a.Algorithm.String()]; permitted(h) {
+		return h
+	}
+	return 0
+}
+
+// permitted tells whether a hash may be computed: in a program that permits
+// approved algorithms only, SHA-1 would panic.
+func permitted(h crypto.Hash) bool { return h != crypto.SHA1 || !fips140.Enforced() }
 
 // Hash is what the content was digested with; 0 if it is not known.
 func (s *Signer) Hash() crypto.Hash { return HashOf(s.digest) }
@@ -100,6 +111,9 @@ func (s *Signer) Verify(cert *x509.Certificate, contentType asn1.ObjectIdentifie
 	}
 	if m.hash == 0 {
 		m.hash = h
+	}
+	if !permitted(m.hash) {
+		return fmt.Errorf("%w: %v", ErrAlgorithm, m.hash)
 	}
 	return check(m, salt, cert.PublicKey, digest(m.hash, signed), s.value)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/rsa"
-	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
@@ -14,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/go-cryptoki/cryptoki/internal/fingerprint"
 )
 
 // judgeCertificate judges the certificate of a slot, and whether it belongs to
@@ -111,7 +112,7 @@ func identifies(id []byte, c *x509.Certificate) bool {
 	if _, err := asn1.Unmarshal(c.RawSubjectPublicKeyInfo, &spki); err != nil {
 		return false
 	}
-	one := sha1.Sum(spki.Key.Bytes)
+	one := fingerprint.SHA1(spki.Key.Bytes)
 	short := bytes.Clone(one[12:])
 	short[0] = 0x40 | short[0]&0x0F
 	ids := [][]byte{one[:], short}

@@ -2,13 +2,13 @@ package pkcs15
 
 import (
 	"context"
-	"crypto/sha1"
 	"crypto/x509"
 	"fmt"
 	"math/big"
 
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/fingerprint"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
@@ -331,12 +331,12 @@ func keyID(pub any) []byte {
 		return nil
 	}
 	if n, ok := object.In(t, object.AttrModulus); ok {
-		h := sha1.Sum(n.Bytes())
+		h := fingerprint.SHA1(n.Bytes())
 		return h[:]
 	}
 	if p, ok := object.In(t, object.AttrECPoint); ok {
 		if el, _, err := tlv.Next(p); err == nil {
-			h := sha1.Sum(el.Value)
+			h := fingerprint.SHA1(el.Value)
 			return h[:]
 		}
 	}
