@@ -57,13 +57,8 @@ func UnpadOAEP(h, mgf crypto.Hash, label, block []byte) ([]byte, error) {
 	good &= subtle.ConstantTimeCompare(db[:h.Size()], labelHash(h, label))
 	found, length := scanOne(db[h.Size():])
 	good &= found
-	out := shifted(db[h.Size():], subtle.ConstantTimeSelect(good, length, 0))
-	// Only here does the content show, as it must: in the result.
-	if good != 1 {
-		clear(out)
-		return nil, failed()
-	}
-	return out[:length:length], nil
+	length = subtle.ConstantTimeSelect(good, length, 0)
+	return result(good, shifted(db[h.Size():], length), length)
 }
 
 // scanOne looks over zeros, a byte of 1 and the message, and returns 1 and the

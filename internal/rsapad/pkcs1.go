@@ -55,13 +55,16 @@ func UnpadMessage(block []byte) ([]byte, error) {
 		return nil, failed()
 	}
 	good, length := scan(block)
-	out := shifted(block, subtle.ConstantTimeSelect(good, length, 0))
-	// Only here does the content show, as it must: in the result.
-	if good != 1 {
-		clear(out)
-		return nil, failed()
-	}
-	return out[:length:length], nil
+	length = subtle.ConstantTimeSelect(good, length, 0)
+	return result(good, shifted(block, length), length)
+}
+
+// result is what came of taking a padding off: the first length bytes of out,
+// or the one error that there is. Only here does the content show, as it must;
+// and it is looked up, so that no way is longer than the other. Where the
+// padding is not good, nothing is left in out.
+func result(good int, out []byte, length int) ([]byte, error) {
+	return [2][]byte{nil, out[:length:length]}[good], [2]error{errPadding, nil}[good]
 }
 
 // SessionKey takes the padding of EME-PKCS1-v1_5 off a block as long as the
@@ -82,7 +85,10 @@ func SessionKey(block []byte, length int) ([]byte, error) {
 	return key, nil
 }
 
-func failed() error { return ckr.New(ckr.EncryptedDataInvalid, "RSA padding", nil) }
+// errPadding is made once, as making it takes time.
+var errPadding error = ckr.New(ckr.EncryptedDataInvalid, "RSA padding", nil)
+
+func failed() error { return errPadding }
 
 // scan looks over a whole block and returns 1 and the length of the message
 // if the padding is good, else 0 and a length without meaning.
