@@ -21,6 +21,7 @@ import (
 // exchanges and each kind of fault, and looks whether the promises are kept:
 //
 //   - nothing panics, and no goroutine is left, in a bubble of its own;
+//   - the heap does not grow beyond its bound;
 //   - who waits for a card that does not answer is let go in time;
 //   - the error is one of those documented;
 //   - no PIN and no key is in an error or in the log;
@@ -59,7 +60,7 @@ func TestExhaustive(t *testing.T) {
 			})
 		}
 	}
-	t.Logf("%d runs: %d kinds of fault, and tearing, at %d exchanges of %d tasks on %d kinds of card", runs, len(kinds), sum, len(tasks), len(families()))
+	t.Logf("%d kinds of fault, and tearing, at %d exchanges of %d tasks on %d kinds of card: %d runs", len(kinds), sum, len(tasks), len(families()), runs)
 }
 
 // bench is a card, and a program that is logged in to it.
@@ -108,7 +109,10 @@ func (f family) faulted(t *testing.T, x task, at int, k kind) (cut bool) {
 			ctx, cancel := context.WithTimeout(b.ctx, patience)
 			defer cancel()
 			start := time.Now()
-			err := x.run(b, ctx, s)
+			var err error
+			if bytes := allocated(func() { err = x.run(b, ctx, s) }); bytes > mostHeap {
+				t.Errorf("%d bytes were allocated", bytes)
+			}
 			if took := time.Since(start); took > patience+x.closing+100*time.Millisecond {
 				t.Errorf("the caller is let go after %v", took)
 			}

@@ -66,7 +66,10 @@ func (r *rig) rewritten(strict bool, ways ...func(answer []byte) []byte) {
 		for way, f := range ways {
 			p := strangerOn(r.T, r.card, r.readers)
 			p.suffers(virtual.At(at, virtual.Fault{Kind: virtual.Rewrite, Edit: f}))
-			err := p.story()
+			var err error
+			if bytes := allocated(func() { err = p.story() }); bytes > mostHeap {
+				r.Errorf("exchange %d, way %d: %d bytes were allocated", at, way, bytes)
+			}
 			r.code(err, documented...)
 			if open := p.wire.open(); open != 0 {
 				r.Errorf("exchange %d, way %d: %d transactions are open", at, way, open)
@@ -88,13 +91,36 @@ func (r *rig) rewritten(strict bool, ways ...func(answer []byte) []byte) {
 	r.Logf("%d runs", n*len(ways))
 }
 
-// allocated returns how many bytes f allocates.
+// mostHeap is what no hostile card may make the heap grow by, in bytes.
+const mostHeap = 32 << 20
+
+// allocated returns how many bytes f allocates in all. What is garbage by the
+// end counts, too, so that no peak of the heap can be higher: a bound for this is
+// one for the peak, and does not depend on when the heap is looked at.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	f()
 	runtime.ReadMemStats(&after)
 	return after.TotalAlloc - before.TotalAlloc
+}
+
+// highWater bounds the peak of the heap over several steps: what was alive
+// before a step, and all that is allocated during it.
+type highWater struct{ base, peak uint64 }
+
+func newHighWater() *highWater { return &highWater{base: alive()} }
+
+func alive() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+func (h *highWater) during(f func()) {
+	before := max(alive(), h.base) - h.base
+	h.peak = max(h.peak, before+allocated(f))
 }
 
 // hostile opens a card whose files were replaced, and does with it what can be
@@ -125,7 +151,7 @@ func (r *rig) hostile(files forged) (labels []string, err error) {
 			}
 		}
 	})
-	if bytes > 64<<20 {
+	if bytes > mostHeap {
 		r.Errorf("%d bytes were allocated", bytes)
 	}
 	if err != nil {
