@@ -61,7 +61,8 @@ func cipherModes() map[string]struct {
 	}
 }
 
-// TestPartsAndWholeAreTheSame cuts data at random places.
+// TestPartsAndWholeAreTheSame cuts data at random places, with empty parts in
+// between.
 func TestPartsAndWholeAreTheSame(t *testing.T) {
 	ctx := t.Context()
 	s := newRig(t).openAs(token.User)
@@ -93,7 +94,9 @@ func inParts(t *testing.T, random *rand.Rand, data []byte, op parts) (out []byte
 	t.Helper()
 	for len(data) > 0 {
 		n := 1 + random.IntN(len(data))
-		out = append(out, must(op.Update(t.Context(), data[:n]))(t)...)
+		for _, part := range [][]byte{nil, data[:n], {}} {
+			out = append(out, must(op.Update(t.Context(), part))(t)...)
+		}
 		data = data[n:]
 	}
 	out = append(out, must(op.Final(t.Context()))(t)...)

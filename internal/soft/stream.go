@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"math"
 	"math/big"
+	"slices"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
@@ -122,7 +123,7 @@ type blockStream struct {
 
 func (s *blockStream) Update(data []byte) ([]byte, error) {
 	size := s.mode.BlockSize()
-	joined := append(s.rest[:len(s.rest):len(s.rest)], data...)
+	joined := slices.Concat(s.rest, data) // never s.rest itself, which is cleared
 	clear(s.rest)
 	n := len(joined) / size * size
 	if s.padded && s.decrypt && n == len(joined) && n > 0 {
