@@ -87,8 +87,9 @@ func NISTPIV() PIVPersona {
 
 // YubiKey57 is a card with the extensions of a YubiKey of version 5.7: its
 // commands, PIN and touch policies, RSA up to 4096 bits, Ed25519, X25519, an
-// AES-192 management key, extended lengths, and attestation by an authority
-// of its own (Card.PIVAttestationRoot).
+// AES-192 management key, extended lengths, attestation by an authority of its
+// own (Card.PIVAttestationRoot), and beside it the application that tells
+// programs what the device is.
 func YubiKey57() PIVPersona {
 	return PIVPersona{
 		ATR:     []byte("\x3B\xFD\x13\x00\x00\x81\x31\xFE\x15\x80\x73\xC0\x21\xC0\x57YubiKey\x40"),

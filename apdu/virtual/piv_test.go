@@ -169,3 +169,26 @@ func ExampleWithPIV() {
 	fmt.Printf("%X %v\n", answer, err)
 	// Output: 0507019000 <nil>
 }
+
+// What the device is asked first by Yubico's programs and GnuPG.
+func TestYubiKeyTellsWhatItIs(t *testing.T) {
+	p := virtual.YubiKey57()
+	p.Serial = 12345678
+	c := connect(t, virtual.Single(virtual.New(virtual.WithPIV(p))))
+	ok(t, c, verifyPIV)
+	if got := send(t, c, "00A4040005F000000001"); got != "6A82" {
+		t.Errorf("an application that there is not: %s", got)
+	}
+	ok(t, c, statusPIV)
+	ok(t, c, "00A4040008A00000052747111700")
+	if got := ok(t, c, "001D000000"); !strings.Contains(got, "020400BC614E") || !strings.Contains(got, "0503050701") {
+		t.Errorf("serial number and version are not in %s", got)
+	}
+	if got := send(t, c, statusPIV); got != "6D00" {
+		t.Errorf("PIV answers unselected: %s", got)
+	}
+	ok(t, c, selectPIV)
+	if got := send(t, c, statusPIV); got != "63C3" {
+		t.Errorf("after another application was selected the PIN is still verified: %s", got)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/fips140"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/manager"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/myeid"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/piv"
 )
@@ -33,7 +34,8 @@ type system struct {
 	piv     *piv.Card   // nil if there is none
 }
 
-// newSystem returns a system of those applications that are not nil.
+// newSystem returns a system of those applications that are not nil. With a
+// YubiKey's comes the one that tells what the device is.
 func newSystem(m *myeid.Card, p *piv.Card) *system {
 	s := &system{myeid: m, piv: p}
 	if m != nil {
@@ -41,6 +43,9 @@ func newSystem(m *myeid.Card, p *piv.Card) *system {
 	}
 	if p != nil {
 		s.applets = append(s.applets, p)
+		if id := p.Persona(); id.Yubico {
+			s.applets = append(s.applets, manager.New(id.Version, id.Serial))
+		}
 	}
 	return s
 }

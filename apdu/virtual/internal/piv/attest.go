@@ -1,8 +1,11 @@
 package piv
 
 import (
+	"bytes"
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
@@ -101,11 +104,60 @@ func (c *Card) attest(m *command) ([]byte, status) {
 	if err != nil {
 		return nil, swConditions
 	}
-	out, err := x509.CreateCertificate(rand.Reader, c.statement(k, m.p1), parent, k.public(), signer)
+	out, err := certify(c.statement(k, m.p1), parent, k.public(), signer)
 	if err != nil {
 		return nil, swConditions
 	}
 	return out, swOK
+}
+
+// certify makes a certificate, also of an X25519 key, which crypto/x509 does
+// not: its certificate is that of an Ed25519 key of the same bytes, named
+// otherwise and signed again.
+func certify(template, parent *x509.Certificate, public any, signer crypto.Signer) ([]byte, error) {
+	x, ok := public.(*ecdh.PublicKey)
+	if !ok {
+		return x509.CreateCertificate(rand.Reader, template, parent, public, signer)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, ed25519.PublicKey(x.Bytes()), signer)
+	if err != nil {
+		return nil, err
+	}
+	draft, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	info, err := x509.MarshalPKIXPublicKey(x)
+	if err != nil {
+		return nil, err
+	}
+	var out struct {
+		Statement asn1.RawValue
+		Algorithm pkix.AlgorithmIdentifier
+		Signature asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(der, &out); err != nil {
+		return nil, err
+	}
+	out.Statement.FullBytes = bytes.Replace(draft.RawTBSCertificate, draft.RawSubjectPublicKeyInfo, info, 1)
+	out.Signature.Bytes, err = crypto.SignMessage(signer, rand.Reader, out.Statement.FullBytes, hashOf(draft.SignatureAlgorithm))
+	if err != nil {
+		return nil, err
+	}
+	out.Signature.BitLength = 8 * len(out.Signature.Bytes)
+	return asn1.Marshal(out)
+}
+
+// hashOf is the hash of a signature that crypto/x509 made.
+func hashOf(a x509.SignatureAlgorithm) crypto.Hash {
+	switch a {
+	case x509.PureEd25519:
+		return 0
+	case x509.ECDSAWithSHA384:
+		return crypto.SHA384
+	default:
+		return crypto.SHA256
+	}
 }
 
 // statement is what an attestation says of a key.

@@ -305,6 +305,90 @@ func TestAttestationLeadsToTheCardsAuthority(t *testing.T) {
 	r.want(swConditions, "00F99C00", "") // imported
 }
 
+func TestAttestationOfAnX25519Key(t *testing.T) {
+	r := newRig(t, yubikey())
+	r.admin()
+	point, err := tlv.Find(r.generate(0x82, X25519), 0x86)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(r.ok("00F98200", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.ParsePKIXPublicKey(cert.RawSubjectPublicKeyInfo)
+	if pub, ok := key.(*ecdh.PublicKey); !ok || !bytes.Equal(pub.Bytes(), point) {
+		t.Errorf("the certificate is of %v, %v", key, err)
+	}
+	der, err := tlv.Find(r.card.objects[tagAttestation], 0x53, 0x70)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cert.CheckSignatureFrom(parent); err != nil {
+		t.Error(err)
+	}
+}
+
+// The certificate of such a key is made in a way of its own, whatever signs it.
+func TestCertificatesOfX25519Keys(t *testing.T) {
+	of, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for by, kind := range map[Algorithm]x509.PublicKeyAlgorithm{P256: x509.ECDSA, P384: x509.ECDSA, RSA2048: x509.RSA, Ed25519: x509.Ed25519} {
+		k, err := makeKey(by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parent := &x509.Certificate{PublicKey: k.public(), PublicKeyAlgorithm: kind}
+		der, err := certify(&x509.Certificate{SerialNumber: big.NewInt(1)}, parent, of.PublicKey(), k.private.(crypto.Signer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := parent.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature); err != nil {
+			t.Errorf("signed by %v: %v", kind, err)
+		}
+		key, err := x509.ParsePKIXPublicKey(cert.RawSubjectPublicKeyInfo)
+		if pub, ok := key.(*ecdh.PublicKey); !ok || !pub.Equal(of.PublicKey()) {
+			t.Errorf("signed by %v: of %v, %v", kind, key, err)
+		}
+	}
+}
+
+// Clients ask for the fingerprints of a YubiKey Bio, and go by this answer.
+func TestMetadataOfWhatOtherModelsHave(t *testing.T) {
+	newRig(t, yubikey()).want(swNoReference, "00F70096", "")
+}
+
+// ykman blocks PIN and PUK with what neither can be, before RESET.
+func TestYubiKeyCountsGuessesOfAnyForm(t *testing.T) {
+	const none = "FFFFFFFFFFFFFFFF"
+	r := newRig(t, yubikey())
+	for _, sw := range []status{0x63C2, 0x63C1, 0x63C0, swBlocked} {
+		r.want(sw, "00200080", none)
+	}
+	for _, sw := range []status{0x63C2, 0x63C1, 0x63C0, swBlocked} {
+		r.want(sw, "002C0080", none+none)
+	}
+	r.want(swOK, "00FB0000", "")
+	r.verify("123456")
+	r.want(swWrongData, "00240080", "313233343536FFFF"+none) // the right one, against none
+	r.verify("123456")
+
+	r = newRig(t, nist())
+	r.want(swWrongData, "00200080", none)
+	r.want(swWrongData, "002C0080", none+none)
+	r.want(0x63C3, "00200080", "")
+}
+
 func TestTouchIsAskedFor(t *testing.T) {
 	r := newRig(t, yubikey())
 	asked, touched := 0, false

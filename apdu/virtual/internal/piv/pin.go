@@ -64,6 +64,16 @@ func (c *Card) wellFormed(ref byte, code []byte) bool {
 	return true
 }
 
+// guess tells whether a PIN may be compared. A YubiKey takes any eight bytes
+// for a guess, also those that no PIN can be: Yubico's programs block PIN and
+// PUK with nothing but FF, before RESET.
+func (c *Card) guess(ref byte, code []byte) bool {
+	if c.persona.Yubico {
+		return len(code) == pinLength
+	}
+	return c.wellFormed(ref, code)
+}
+
 // wrong is the answer to a wrong PIN.
 func (c *Card) wrong(p *pin) status {
 	left := status(min(p.left, 0x0F))
@@ -156,7 +166,7 @@ func (c *Card) verify(m *command) ([]byte, status) {
 		return nil, swOK
 	case len(m.data) == 0:
 		return nil, c.pinState(m.p2)
-	case !c.wellFormed(m.p2, m.data):
+	case !c.guess(m.p2, m.data):
 		return nil, swWrongData
 	}
 	c.fresh = false
@@ -197,18 +207,30 @@ func (c *Card) changeReferenceData(m *command) ([]byte, status) {
 	case len(m.data) != 2*pinLength:
 		return nil, swWrongData
 	}
-	old, code := m.data[:pinLength], m.data[pinLength:]
-	if !c.wellFormed(m.p2, code) {
-		return nil, swWrongData
-	}
-	if sw := c.try(m.p2, old); sw != swOK {
+	if sw := c.renew(m.p2, m.p2, m.data); sw != swOK {
 		return nil, sw
 	}
-	c.replace(m.p2, code)
 	if m.p2 != refPUK && !c.persona.Yubico {
 		c.verified[m.p2] = true
 	}
 	return nil, swOK
+}
+
+// renew sets a PIN against another one, or its old value: both are in data. A
+// card looks at the form of the new one first, a YubiKey last.
+func (c *Card) renew(ref, by byte, data []byte) status {
+	proof, code := data[:pinLength], data[pinLength:]
+	if !c.persona.Yubico && !c.wellFormed(ref, code) {
+		return swWrongData
+	}
+	if sw := c.try(by, proof); sw != swOK {
+		return sw
+	}
+	if !c.wellFormed(ref, code) {
+		return swWrongData
+	}
+	c.replace(ref, code)
+	return swOK
 }
 
 // replace sets a PIN whose use was just proved.
@@ -227,12 +249,8 @@ func (c *Card) resetRetryCounter(m *command) ([]byte, status) {
 		return nil, swP1P2
 	case m.p2 != refPIN:
 		return nil, swNoReference
-	case len(m.data) != 2*pinLength, !c.wellFormed(refPIN, m.data[pinLength:]):
+	case len(m.data) != 2*pinLength:
 		return nil, swWrongData
 	}
-	if sw := c.try(refPUK, m.data[:pinLength]); sw != swOK {
-		return nil, sw
-	}
-	c.replace(refPIN, m.data[pinLength:])
-	return nil, swOK
+	return nil, c.renew(refPIN, refPUK, m.data)
 }

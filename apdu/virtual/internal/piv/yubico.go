@@ -43,7 +43,9 @@ func (c *Card) metadata(m *command) ([]byte, status) {
 			tlv.New(0x05, []byte{truth(!c.management.changed)}),
 		), swOK
 	case !isSlot(ref) && ref != refAttestation:
-		return nil, swP1P2
+		// What other models have is not here: clients ask so for the
+		// fingerprints of a YubiKey Bio.
+		return nil, swNoReference
 	}
 	k := c.keys[m.p2]
 	if k == nil {
