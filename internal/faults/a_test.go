@@ -793,3 +793,46 @@ func staleAnswers(t *testing.T) {
 		r.ok(p.module.Close())
 	}
 }
+
+// A24
+//
+// The library has no secure messaging, so that there is no channel to break. A
+// card that offers one is spoken to in the clear, and nothing that a card says
+// makes the library believe in a channel.
+func noSecureChannel(t *testing.T) {
+	const vci = 0x48 // PIN usage policy: the PIN, and the virtual contact interface
+	discovery := tlv.New(0x7E, tlv.New(0x4F, []byte{0xA0, 0, 0, 3, 8, 0, 0, 0x10, 0, 1, 0}), tlv.New(0x5F2F, []byte{vci, 0}))
+	protected := append(tlv.New(0x87, append([]byte{1}, make([]byte, 16)...)), tlv.New(0x8E, make([]byte, 8))...)
+	for name, signer := range map[string][]byte{"none": nil, "garbage": tlv.New(0x53, []byte("garbage")), "empty": {0x53, 0x00}, "a key that is none": tlv.New(0x53, tlv.New(0x70, []byte{0x30, 0x00}), tlv.New(0x7F21, tlv.New(0x5F37, make([]byte, 64))))} {
+		objects := map[uint32][]byte{0x7E: discovery}
+		if signer != nil {
+			objects[0x5FC122] = signer
+		}
+		r := pivRig(t, virtual.NISTPIV(), objects)
+		r.usable()
+		s := r.user()
+		for _, o := range r.find(s) {
+			if _, err := s.Attributes(r.ctx, o); err != nil {
+				r.code(err, documented...)
+			}
+		}
+		// Answers in the form of a channel are no answers.
+		r.answers(func(command, answer []byte) []byte {
+			if command[1] == 0x87 {
+				return append(slices.Clone(protected), 0x99, 0x02, 0x90, 0x00, 0x90, 0x00)
+			}
+			return answer
+		})
+		if err := r.sign(s, must(first(r.ctx, s, withID(object.ClassPrivateKey, 1)))(t)); ckr.Of(err) != ckr.DeviceError {
+			t.Errorf("%s: an answer of a channel that is not there: %v", name, err)
+		}
+		for _, command := range r.wire.sent() {
+			if command[0]&0x0C != 0 {
+				t.Errorf("%s: %X asks for secure messaging", name, command[:4])
+			}
+		}
+	}
+	r := newRig(t)
+	r.rewritten(false, func([]byte) []byte { return append(slices.Clone(protected), 0x99, 0x02, 0x90, 0x00, 0x90, 0x00) },
+		func([]byte) []byte { return []byte{0x69, 0x87} }, func([]byte) []byte { return []byte{0x69, 0x88} })
+}

@@ -11,11 +11,13 @@ import (
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
+	"github.com/go-cryptoki/cryptoki/token"
 )
 
 // torn runs a write once for each of its exchanges, with the card pulled
@@ -73,10 +75,79 @@ func torn(t *testing.T, write func(r *rig, s *session.Session) error, between ..
 
 // E1
 func tornBigWrite(t *testing.T) {
+	big := data("big", true, object.AttrValue.Is(bytes.Repeat([]byte("0123456789"), 80)))
 	torn(t, func(r *rig, s *session.Session) error {
-		_, err := s.Create(r.ctx, data("big", true, object.AttrValue.Is(bytes.Repeat([]byte("0123456789"), 80)))...)
+		_, err := s.Create(r.ctx, big...)
 		return err
 	})
+	tornWithin(t, pkcs15Family(), func(b *bench, s *session.Session) error {
+		_, err := s.Create(b.ctx, big...)
+		return err
+	}, func(b *bench, s *session.Session) {
+		for _, o := range b.find(s, object.AttrLabel.Is("big")) {
+			if v, err := object.Get(b.ctx, o, object.AttrValue); err == nil && !bytes.Equal(v, bytes.Repeat([]byte("0123456789"), 80)) {
+				b.Errorf("an object is shown with the value %q", v)
+			}
+		}
+	})
+	// The object of a PIV card is written by a chain of commands.
+	value := tlv.New(0xBC, bytes.Repeat([]byte("0123456789"), 80))
+	for name, p := range pivPersonas() {
+		f := pivFamily(name, p)
+		printed := object.AttrLabel.Is("Printed Information")
+		tornWithin(t, f, func(b *bench, s *session.Session) error {
+			_, err := s.Create(b.ctx, object.AttrClass.Is(object.ClassData), object.AttrToken.Is(true), object.AttrPrivate.Is(true), printed, object.AttrValue.Is(value))
+			return err
+		}, func(b *bench, s *session.Session) {
+			for _, o := range b.find(s, printed) {
+				// There, whole or damaged: so it goes, and is written anew.
+				if v, err := object.Get(b.ctx, o, object.AttrValue); err != nil {
+					b.code(err, documented...)
+				} else if len(v) != len(value) {
+					b.Errorf("the object is shown with %d bytes", len(v))
+				}
+				b.ok(s.Destroy(b.ctx, o))
+			}
+		})
+	}
+}
+
+// tornWithin tears a write after each of its writes within each of its
+// commands. What is there afterwards is judged, all else must be as before, and
+// the write can be done again.
+func tornWithin(t *testing.T, f family, write func(b *bench, s *session.Session) error, judge func(b *bench, s *session.Session)) {
+	t.Helper()
+	clean, s := f.bench(t, task{})
+	clean.ok(write(clean, s))
+	n := len(clean.wire.sent())
+	runs := 0
+	for at := 1; at <= n; at++ {
+		for writes := 1; ; writes++ {
+			b, s := f.bench(t, task{})
+			b.suffers(virtual.At(at, virtual.Fault{Kind: virtual.Tear, Writes: writes}))
+			err := write(b, s)
+			b.heal()
+			if b.readers.Insert(reader, b.card) != nil {
+				b.ok(err)
+				break // the command writes no more than that
+			}
+			runs++
+			b.code(err, ckr.DeviceRemoved)
+			b.look()
+			s = must(session.Open(b.ctx, b.token, session.ReadWrite(), session.WithPINFunc(f.write)))(t)
+			b.ok(s.Login(b.ctx, token.User, pin(userPIN)))
+			for _, match := range []object.Template{f.public, f.private, f.signer} {
+				if _, err := first(b.ctx, s, match); err != nil {
+					t.Errorf("exchange %d of %d, after %d writes: %v is not found: %v", at, n, writes, match, err)
+				}
+			}
+			judge(b, s)
+			b.ok(write(b, s))
+			b.ok(b.signs(b.ctx, s))
+			b.ok(b.module.Close())
+		}
+	}
+	t.Logf("%s: %d times torn", f.name, runs)
 }
 
 // E2

@@ -37,7 +37,7 @@ var table = []row{
 	{"A21", "algorithms and curves that nobody knows", unknownAlgorithms},
 	{"A22", "labels with control characters", oddLabels},
 	{"A23", "the answer before, once more", staleAnswers},
-	{"A24", "a broken secure channel", nil},
+	{"A24", "a secure channel that is not there", noSecureChannel},
 
 	{"B1", "an empty PIN on a card that is verified already", emptyPINOnVerifiedCard},
 	{"B2", "a card that another program left verified", verifiedByAnother},
