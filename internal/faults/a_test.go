@@ -427,12 +427,8 @@ func rsaRig(t *testing.T) (r *rig, s *session.Session, key *object.Object, pub *
 	t.Helper()
 	r = newRig(t)
 	s = r.user()
-	common := object.Template{object.AttrToken.Is(true), object.AttrLabel.Is("rsa"), object.AttrID.Is([]byte{7})}
-	_, key, err := s.GenerateKeyPair(r.ctx, mechanism.RSAKeyPairGen{}, common.With(object.AttrModulusBits.Is(1024)), common.With(object.AttrDecrypt.Is(true), object.AttrSign.Is(true)))
-	if err != nil {
-		_, key, err = s.GenerateKeyPair(r.ctx, mechanism.RSAKeyPairGen{}, common.With(object.AttrModulusBits.Is(2048)), common.With(object.AttrDecrypt.Is(true), object.AttrSign.Is(true)))
-	}
-	r.ok(err)
+	r.importRSA(s, theRSAKey())
+	key = r.key(s, "rsa")
 	return r, s, key, must(s.PublicKey(r.ctx, key))(t).(*rsa.PublicKey)
 }
 
