@@ -34,6 +34,12 @@ func TestSelectionByNameOrItsBeginning(t *testing.T) {
 	r.want(swP1P2, "00A4040C", "A000000308")
 }
 
+// GnuPG looks further at cards that answer so to the selection of the root.
+func TestYubiKeyHasNoFiles(t *testing.T) {
+	newRig(t, yubikey()).want(swInstruction, "00A4000C", "3F00")
+	newRig(t, nist()).want(swP1P2, "00A4000C", "3F00")
+}
+
 func TestObjects(t *testing.T) {
 	r := newRig(t, nist())
 	r.want(swSecurity, "00DB3FFF", "5C035FC102 5302AABB")
