@@ -18,6 +18,9 @@ func (s *Session) Encrypt(ctx context.Context, m mechanism.Mechanism, key *objec
 	if err != nil {
 		return nil, err
 	}
+	if g.InSession() {
+		return g.Compute("encrypt", soft.Encrypt, m, data)
+	}
 	return s.encrypt(ctx, g, token.Auth{}, m, data)
 }
 
@@ -49,6 +52,9 @@ func (s *Session) Decrypt(ctx context.Context, m mechanism.Mechanism, key *objec
 	g, err := s.seat.Grant(ctx, "decrypt", key, token.ToDecrypt, m)
 	if err != nil {
 		return nil, err
+	}
+	if g.InSession() {
+		return g.Compute("decrypt", soft.Decrypt, m, data)
 	}
 	return s.decrypt(ctx, g, token.Auth{}, m, data)
 }

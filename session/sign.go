@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/sha256"
 	"crypto/sha512"
-	"hash"
 	"sync"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
@@ -14,50 +13,6 @@ import (
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
 )
-
-// maxBuffered bounds the data of a multi-part operation whose mechanism needs
-// all of it at once.
-const maxBuffered = 1 << 24
-
-// input collects the data of a signature or a verification: hashed at once
-// where the mechanism hashes first, else kept.
-type input struct {
-	m    mechanism.Mechanism // as it takes the collected input
-	hash hash.Hash           // nil: data is kept
-	data []byte
-}
-
-func newInput(m mechanism.Mechanism) input {
-	h, prepared := mechanism.Prehash(m)
-	if h == 0 {
-		return input{m: m}
-	}
-	return input{m: prepared, hash: h.New()}
-}
-
-func (in *input) write(op string, p []byte) error {
-	if in.hash != nil {
-		in.hash.Write(p)
-		return nil
-	}
-	if len(p) > maxBuffered-len(in.data) {
-		return ckr.Newf(ckr.DataLenRange, op, "more than %d bytes", maxBuffered)
-	}
-	in.data = append(in.data, p...)
-	return nil
-}
-
-func (in *input) sum() []byte {
-	if in.hash != nil {
-		return in.hash.Sum(nil)
-	}
-	return in.data
-}
-
-func (in *input) clear() {
-	clear(in.data)
-	in.data, in.hash = nil, nil
-}
 
 // prepare returns what one-shot operations hand on: the digest of data, or
 // data itself.
@@ -101,6 +56,9 @@ func (s *Session) Sign(ctx context.Context, m mechanism.Mechanism, key *object.O
 		return nil, err
 	}
 	prepared, in := prepare(m, data)
+	if g.InSession() {
+		return g.Compute(op, soft.Sign, prepared, in)
+	}
 	return s.sign(ctx, op, g, token.Auth{}, prepared, in)
 }
 
@@ -135,6 +93,12 @@ func (s *Session) Verify(ctx context.Context, m mechanism.Mechanism, key *object
 		return err
 	}
 	prepared, in := prepare(m, data)
+	if g.InSession() {
+		_, err := g.Compute(op, func(k *soft.Material, m mechanism.Mechanism, in []byte) ([]byte, error) {
+			return nil, soft.Verify(k, m, in, sig)
+		}, prepared, in)
+		return err
+	}
 	return s.verify(ctx, op, g, prepared, in, sig)
 }
 
@@ -167,23 +131,18 @@ func (s *Session) NewSign(ctx context.Context, m mechanism.Mechanism, key *objec
 	if err != nil {
 		return nil, err
 	}
-	return &SignOp{s: s, g: g, in: newInput(m), size: s.signatureSize(ctx, m, key)}, nil
+	in, err := s.newInput(ctx, op, g, m)
+	if err != nil {
+		return nil, err
+	}
+	return &SignOp{s: s, g: g, in: in, size: s.signatureSize(ctx, m, key)}, nil
 }
 
 // signatureSize is the length that a key's signatures have, as far as its
 // directory tells.
 func (s *Session) signatureSize(ctx context.Context, m mechanism.Mechanism, key *object.Object) int {
-	switch m := m.(type) {
-	case mechanism.HMAC:
-		if m.Length > 0 {
-			return m.Length
-		}
-		return m.Hash.Size()
-	case mechanism.AESCMAC:
-		if m.Length > 0 {
-			return m.Length
-		}
-		return 16
+	if n := soft.CodeSize(m); n > 0 {
+		return n
 	}
 	known, err := s.seat.Known(key)
 	if err != nil {
@@ -276,6 +235,9 @@ func (o *SignOp) Sum(ctx context.Context) ([]byte, error) {
 		return nil, ckr.New(ckr.OperationNotInitialized, "sign", nil)
 	}
 	defer o.end()
+	if o.in.code {
+		return o.s.code(ctx, "sign", o.g, o.in)
+	}
 	return o.s.sign(ctx, "sign", o.g, o.auth, o.in.m, o.in.sum())
 }
 
@@ -309,11 +271,16 @@ type VerifyOp struct {
 // used for the first time; otherwise the card is not reached. Errors: as of
 // Verify.
 func (s *Session) NewVerify(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*VerifyOp, error) {
-	g, err := s.seat.Grant(ctx, "verify", key, token.ToVerify, m)
+	const op = "verify"
+	g, err := s.seat.Grant(ctx, op, key, token.ToVerify, m)
 	if err != nil {
 		return nil, err
 	}
-	return &VerifyOp{s: s, g: g, in: newInput(m)}, nil
+	in, err := s.newInput(ctx, op, g, m)
+	if err != nil {
+		return nil, err
+	}
+	return &VerifyOp{s: s, g: g, in: in}, nil
 }
 
 // Write adds data. Errors: ckr.OperationNotInitialized, ckr.DataLenRange.
@@ -340,6 +307,9 @@ func (o *VerifyOp) Verify(ctx context.Context, sig []byte) error {
 		return ckr.New(ckr.OperationNotInitialized, "verify", nil)
 	}
 	defer func() { o.done = true; o.in.clear() }()
+	if o.in.code {
+		return o.s.verifyCode(ctx, "verify", o.g, o.in, sig)
+	}
 	return o.s.verify(ctx, "verify", o.g, o.in.m, o.in.sum(), sig)
 }
 

@@ -29,6 +29,10 @@ func (g Grant) Consent() bool { return g.consent }
 // Soft reports whether the key is used in software.
 func (g Grant) Soft() bool { return g.entry.soft() }
 
+// InSession reports whether the key is one of a session that needs no consent:
+// then Compute does.
+func (g Grant) InSession() bool { return !g.entry.onToken() && !g.consent }
+
 // Purpose is what an operation does with a key: the attribute that must be
 // true, and the flag that the mechanism must have.
 type Purpose struct {
@@ -216,7 +220,7 @@ func (s *Seat) Use(ctx context.Context, op string, g Grant, a Auth,
 	if err := s.enter(op); err != nil {
 		return err
 	}
-	if !g.entry.onToken() && !g.consent {
+	if g.InSession() {
 		return g.useKey(op, softly)
 	}
 	if err := g.good(); err != nil {
@@ -252,6 +256,23 @@ func (s *Seat) Use(ctx context.Context, op string, g Grant, a Auth,
 		}
 		return g.good()
 	})
+}
+
+// Compute is Use for a grant that was just given to a key of a session
+// (Grant.InSession): the card is not looked at again, and the call costs no
+// memory beyond what f returns, which is cleared if it comes with an error.
+func (g Grant) Compute(op string, f func(*soft.Material, mechanism.Mechanism, []byte) ([]byte, error), m mechanism.Mechanism, data []byte) ([]byte, error) {
+	g.entry.using.RLock()
+	defer g.entry.using.RUnlock()
+	if err := g.good(); err != nil {
+		return nil, Wrap(op, err)
+	}
+	out, err := f(g.entry.key, m, data)
+	if err != nil {
+		clear(out)
+		return nil, Wrap(op, err)
+	}
+	return out, nil
 }
 
 // good checks that the grant still holds.

@@ -64,10 +64,11 @@ func (m *Material) hmac(mech mechanism.HMAC) (hash.Hash, error) {
 	return hmac.New(mech.Hash.New, m.secret), nil
 }
 
-// lengthOf returns the length of the code in bytes.
-func lengthOf(mech mechanism.Mechanism) int {
+// CodeSize returns the length of a mechanism's authentication codes in bytes,
+// 0 for other mechanisms.
+func CodeSize(mech mechanism.Mechanism) int {
 	length := 0
-	switch mech := mech.(type) {
+	switch mech := mechanism.Resolve(mech).(type) {
 	case mechanism.HMAC:
 		length = mech.Length
 		if length == 0 {
@@ -84,13 +85,35 @@ func lengthOf(mech mechanism.Mechanism) int {
 	return length
 }
 
+// Streams reports whether a mechanism is a message authentication code that
+// keeps nothing of its input, however long that is.
+func Streams(mech mechanism.Mechanism) bool {
+	switch mechanism.Resolve(mech).(type) {
+	case mechanism.HMAC, mechanism.AESCMAC:
+		return true
+	}
+	return false
+}
+
+// Code returns the code of what sum, which NewMAC made for the mechanism, took
+// in.
+func Code(mech mechanism.Mechanism, sum hash.Hash) []byte {
+	return sum.Sum(nil)[:CodeSize(mech)]
+}
+
+// VerifyCode compares a code with that of what sum took in; errors as of
+// Verify.
+func VerifyCode(mech mechanism.Mechanism, sum hash.Hash, code []byte) error {
+	return sameCode(Code(mech, sum), code)
+}
+
 func (m *Material) mac(mech mechanism.Mechanism, input []byte) ([]byte, error) {
 	sum, err := NewMAC(m, mech)
 	if err != nil {
 		return nil, err
 	}
 	sum.Write(input)
-	return sum.Sum(nil)[:lengthOf(mech)], nil
+	return Code(mech, sum), nil
 }
 
 func (m *Material) verifyMAC(mech mechanism.Mechanism, input, code []byte) error {
@@ -98,6 +121,10 @@ func (m *Material) verifyMAC(mech mechanism.Mechanism, input, code []byte) error
 	if err != nil {
 		return err
 	}
+	return sameCode(want, code)
+}
+
+func sameCode(want, code []byte) error {
 	if len(code) != len(want) {
 		return ckr.Newf(ckr.SignatureLenRange, "verify", "%d bytes, want %d", len(code), len(want))
 	}
