@@ -29,6 +29,7 @@ func Create(path string, records []Change) (*File, error) {
 	if err := place(draft, path); err != nil {
 		return nil, err
 	}
+	os.RemoveAll(dir) // now, as Windows keeps every name of a file that is open
 	return Open(path)
 }
 
