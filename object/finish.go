@@ -18,8 +18,8 @@ import (
 //
 // It returns ckr.AttributeValueInvalid for values that are no key or do not
 // belong together, ckr.DomainParamsInvalid and ckr.CurveNotSupported for
-// parameters of curves that are malformed or not named, and
-// ckr.TemplateInconsistent for a length that is not that of the value.
+// parameters of curves that are malformed or not named,
+// ckr.ParameterSetNotSupported, and ckr.TemplateInconsistent for a length that is not that of the value.
 func Finish(t Template) (Template, error) {
 	class, _ := In(t, AttrClass)
 	key, _ := In(t, AttrKeyType)

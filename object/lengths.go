@@ -1,5 +1,7 @@
 package object
 
+import "github.com/go-cryptoki/cryptoki/ckr"
+
 // pqLengths has the lengths in bytes of the values of post-quantum keys, by
 // parameter set: FIPS 203 §8, FIPS 204 §4, FIPS 205 §11. Seeds of private keys
 // may stand beside or in place of values.
@@ -36,7 +38,7 @@ func checkLengths(class Class, key KeyType, t Template) error {
 	}
 	lengths, ok := sets[set]
 	if !ok {
-		return invalid(AttrParameterSet.Type, "no such parameter set")
+		return ckr.Newf(ckr.ParameterSetNotSupported, AttrParameterSet.String(), "%v of %v", set, key)
 	}
 	want := lengths.public
 	if class == ClassPrivateKey {

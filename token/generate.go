@@ -19,6 +19,9 @@ func (s *Seat) GenerateKeyPair(ctx context.Context, m mechanism.Mechanism, pub, 
 	if err := s.enter(op); err != nil {
 		return nil, nil, err
 	}
+	if err := ctx.Err(); err != nil { // making keys takes its time
+		return nil, nil, Wrap(op, err)
+	}
 	if err := mechanism.Check(m); err != nil {
 		return nil, nil, Wrap(op, err)
 	}
@@ -141,6 +144,9 @@ func (s *Seat) GenerateKey(ctx context.Context, m mechanism.Mechanism, t object.
 	const op = "generate key"
 	if err := s.enter(op); err != nil {
 		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, Wrap(op, err)
 	}
 	if err := mechanism.Check(m); err != nil {
 		return nil, Wrap(op, err)

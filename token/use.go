@@ -3,6 +3,8 @@ package token
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha3"
+	"crypto/subtle"
 	"maps"
 	"slices"
 	"strings"
@@ -399,15 +401,22 @@ func (s *Seat) Consent(ctx context.Context, g Grant, p PIN) error {
 	})
 }
 
-// Random returns n random bytes: those of the system, mixed with the card's
-// own where it has a generator (C_GenerateRandom).
+const (
+	maxRandom     = 1 << 24 // the most bytes that one call of Random returns
+	maxCardRandom = 128     // the most that the card is asked for: one exchange
+)
+
+// Random returns n random bytes, at most 16 MiB: those of the system, mixed
+// with the card's own where it has a generator (C_GenerateRandom). The card is
+// asked once; for more bytes than it then gives, its own are stretched by
+// SHAKE256. Errors: ckr.ArgumentsBad.
 func (s *Seat) Random(ctx context.Context, n int) ([]byte, error) {
 	const op = "generate random"
 	if err := s.enter(op); err != nil {
 		return nil, err
 	}
-	if n < 0 {
-		return nil, ckr.New(ckr.ArgumentsBad, op, nil)
+	if n < 0 || n > maxRandom {
+		return nil, ckr.Newf(ckr.ArgumentsBad, op, "%d bytes", n)
 	}
 	out := make([]byte, n)
 	rand.Read(out)
@@ -416,10 +425,14 @@ func (s *Seat) Random(ctx context.Context, n int) ([]byte, error) {
 		return out, nil
 	}
 	err := s.t.card.unit(ctx, op, func(ctx context.Context) error {
-		b, err := r.Random(ctx, n)
-		for i := range min(len(b), n) {
-			out[i] ^= b[i]
+		b, err := r.Random(ctx, min(n, maxCardRandom))
+		if len(b) < n {
+			stretched := sha3.SumSHAKE256(b, n)
+			clear(b)
+			b = stretched
 		}
+		subtle.XORBytes(out, out, b)
+		clear(b)
 		return err
 	})
 	if err != nil {

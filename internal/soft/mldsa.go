@@ -48,7 +48,7 @@ func (m *Material) loadMLDSA(all object.Template) error {
 	}
 	set, ok := dsaSets[number]
 	if !ok {
-		return ckr.New(ckr.AttributeValueInvalid, object.AttrParameterSet.String(), nil)
+		return ckr.New(ckr.ParameterSetNotSupported, object.AttrParameterSet.String(), nil)
 	}
 	m.set = number
 	key := &mldsaKey{set: set}

@@ -76,7 +76,7 @@ func (m *Material) loadMLKEM(all object.Template) error {
 	}
 	set, ok := kemSets[number]
 	if !ok {
-		return ckr.New(ckr.AttributeValueInvalid, object.AttrParameterSet.String(), nil)
+		return ckr.New(ckr.ParameterSetNotSupported, object.AttrParameterSet.String(), nil)
 	}
 	m.set = number
 	m.ciphertext = set.scheme.CiphertextSize()

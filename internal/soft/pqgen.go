@@ -45,7 +45,7 @@ func generatePQ(mech mechanism.Mechanism, key object.KeyType, pub object.Templat
 func generateSLHDSA(class object.Attribute, set object.ParameterSet) (object.Template, error) {
 	id, ok := slhSets[set]
 	if !ok {
-		return nil, ckr.New(ckr.AttributeValueInvalid, object.AttrParameterSet.String(), nil)
+		return nil, ckr.New(ckr.ParameterSetNotSupported, object.AttrParameterSet.String(), nil)
 	}
 	_, key, err := slhdsa.GenerateKey(rand.Reader, id)
 	if err != nil {

@@ -27,7 +27,7 @@ func (m *Material) loadSLHDSA(all object.Template) error {
 	}
 	id, ok := slhSets[number]
 	if !ok {
-		return ckr.New(ckr.AttributeValueInvalid, object.AttrParameterSet.String(), nil)
+		return ckr.New(ckr.ParameterSetNotSupported, object.AttrParameterSet.String(), nil)
 	}
 	m.set = number
 	value, ok := object.In(all, object.AttrValue)
