@@ -39,14 +39,14 @@ func (l *link) exchange(ctx context.Context, command []byte, alone bool) ([]byte
 	c.busy = true
 	c.sent++
 	l.sent++
-	n, script := c.sent, c.script
+	n, script, cold := c.sent, c.script, c.cold
 	c.mu.Unlock()
 
 	var f Fault
 	if script != nil {
 		f = script(int(n), command)
 	}
-	response, err := l.execute(ctx, f, command)
+	response, err := l.execute(ctx, f, command, cold)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,13 +64,16 @@ func (l *link) exchange(ctx context.Context, command []byte, alone bool) ([]byte
 	return response, nil
 }
 
-// execute runs a command with the fault that is in store for it.
-func (l *link) execute(ctx context.Context, f Fault, command []byte) ([]byte, error) {
+// execute runs a command with the fault that is in store for it, on a card that
+// was without power since the last one if it is cold.
+func (l *link) execute(ctx context.Context, f Fault, command []byte, cold bool) ([]byte, error) {
 	if err := l.before(ctx, f); err != nil {
 		return nil, err
 	}
 	c := l.card
-	c.warm()
+	if cold || f.Kind != Pass {
+		c.warm()
+	}
 	response := f.Answer
 	if f.Kind.executes() {
 		if f.Kind == Tear {
