@@ -2,6 +2,7 @@ package p11kit
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/object"
@@ -118,18 +119,27 @@ func (r *reader) value(typ object.Type, depth int) object.Attribute {
 	return object.Raw(typ, append([]byte(nil), b...))
 }
 
-// wanted is an attribute that the caller asks for, and the room it has.
+// wanted is an attribute that the caller asks for, and the room it has; for a
+// template also the room for each attribute in it.
 type wanted struct {
-	typ  object.Type
-	room int
-	null bool
+	typ    object.Type
+	room   int
+	null   bool
+	nested []wanted
 }
 
-// buffers is a field fA.
-func (r *reader) buffers() (list []wanted) {
+// buffers is a field fA, the last one of its call. Later clients tell of the
+// room within templates, too; those of version 0.24 do not, whose field has
+// eight bytes for each attribute.
+func (r *reader) buffers() []wanted {
+	flat := len(r.b) >= 4 && len(r.b)-4 == 8*int(binary.BigEndian.Uint32(r.b))
+	return r.rooms(flat, 0)
+}
+
+func (r *reader) rooms(flat bool, depth int) (list []wanted) {
 	n := r.u32()
-	if n > maxAttributes {
-		r.fail("%d attributes", n)
+	if n > maxAttributes || depth > maxNesting {
+		r.fail("%d attributes, %d deep", n, depth)
 		return nil
 	}
 	for range n {
@@ -137,7 +147,11 @@ func (r *reader) buffers() (list []wanted) {
 			return nil
 		}
 		typ, room := object.Type(r.u32()), r.u32()
-		list = append(list, wanted{typ, int(room), room == 0})
+		want := wanted{typ: typ, room: int(room), null: room == 0}
+		if !flat && classOf(typ, r.offered) == asTemplate {
+			want.nested = r.rooms(flat, depth+1)
+		}
+		list = append(list, want)
 	}
 	return list
 }
@@ -150,23 +164,58 @@ func (w *writer) values(list []wanted, values []object.Value) {
 	for i, want := range list {
 		w.u32(uint32(want.typ))
 		v := values[i]
-		size := sizeOf(v.Attribute)
 		switch {
 		case v.Code != ckr.OK:
 			code = v.Code
 			w.byte(0)
-		case !want.null && want.room < size:
+		case !want.holds(v.Attribute):
 			if code == ckr.OK {
 				code = ckr.BufferTooSmall
 			}
 			w.byte(0)
 		default:
 			w.byte(1)
-			w.u32(uint32(size))
-			w.value(v.Attribute, want.null)
+			w.u32(uint32(sizeOf(v.Attribute)))
+			w.value(v.Attribute, want)
 		}
 	}
 	w.ulong(uint64(code))
+}
+
+// holds reports whether there is room for a value, or only its length is
+// asked for.
+func (want wanted) holds(a object.Attribute) bool {
+	if want.null {
+		return true
+	}
+	if want.room < sizeOf(a) {
+		return false
+	}
+	nested, _ := a.Nested()
+	for i, n := range nested {
+		if !want.within(i).holds(n) {
+			return false
+		}
+	}
+	return true
+}
+
+// whole is what a client wants that has room for anything.
+var whole = wanted{room: math.MaxInt}
+
+// within is what is asked for of a template's attribute. Where the client does
+// not tell it is all.
+func (want wanted) within(i int) wanted {
+	switch {
+	case want.null:
+		return wanted{null: true}
+	case want.nested == nil:
+		return whole
+	case i < len(want.nested):
+		return want.nested[i]
+	default:
+		return wanted{null: true}
+	}
 }
 
 // sizeOf is the length that a C caller sees.
@@ -178,9 +227,9 @@ func sizeOf(a object.Attribute) int {
 	return len(a.Bytes())
 }
 
-// value writes a value; null asks for its length alone.
-func (w *writer) value(a object.Attribute, null bool) {
-	b := a.Bytes()
+// value writes a value, or only its length if no more is wanted.
+func (w *writer) value(a object.Attribute, want wanted) {
+	b, null := a.Bytes(), want.null
 	switch classOf(a.Type, w.offered) {
 	case asBool:
 		if null || len(b) != 1 {
@@ -204,11 +253,11 @@ func (w *writer) value(a object.Attribute, null bool) {
 	case asTemplate:
 		nested, _ := a.Nested()
 		w.u32(uint32(len(nested)))
-		for _, n := range nested {
+		for i, n := range nested {
 			w.u32(uint32(n.Type))
 			w.byte(1)
 			w.u32(uint32(sizeOf(n)))
-			w.value(n, null)
+			w.value(n, want.within(i))
 		}
 		return
 	}

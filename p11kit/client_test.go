@@ -219,7 +219,7 @@ func (w *writer) template(t object.Template) {
 		w.u32(uint32(a.Type))
 		w.byte(1)
 		w.u32(uint32(sizeOf(a)))
-		w.value(a, false)
+		w.value(a, whole)
 	}
 }
 

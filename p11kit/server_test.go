@@ -231,6 +231,77 @@ func TestAttributesComeInOrderWithTheirCodes(t *testing.T) {
 	}
 }
 
+// Later clients tell of the room within templates, and so ask for attributes
+// behind them in another place.
+func TestRoomWithinTemplates(t *testing.T) {
+	p := connect(t, startServer(t))
+	s := p.open(rwSession)
+	p.login(s)
+	nested := object.Template{object.AttrLabel.Is("inner"), object.AttrSensitive.Is(true)}
+	key := p.ok(20, func(w *writer) {
+		w.ulong(s)
+		w.template(object.Template{object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyAES), object.AttrLabel.Is("outer"),
+			object.AttrToken.Is(false), object.AttrValue.Is(make([]byte, 16)), object.AttrUnwrapTemplate.Is(nested)})
+	}).ulong()
+	ask := func(rooms func(w *writer)) (*reader, ckr.Code) {
+		r := p.ok(24, func(w *writer) {
+			w.ulong(s)
+			w.ulong(key)
+			w.u32(2)
+			w.u32(uint32(object.AttrUnwrapTemplate.Type))
+			rooms(w)
+			w.u32(uint32(object.AttrLabel.Type))
+			w.u32(100)
+		})
+		code := ckr.Code(binary.BigEndian.Uint64(r.b[len(r.b)-8:]))
+		return r, code
+	}
+	all := object.AttrUnwrapTemplate.Is(nested)
+	read := func(rooms func(w *writer)) object.Attribute {
+		t.Helper()
+		r, code := ask(rooms)
+		if code != ckr.OK {
+			t.Errorf("%v", code)
+		}
+		got := r.template(0)
+		if len(got) != 2 || !got[1].Equal(object.AttrLabel.Is("outer")) {
+			t.Fatalf("behind the template: %v", got)
+		}
+		return got[0]
+	}
+	lengths := func(a object.Attribute) bool {
+		in, ok := a.Nested()
+		return ok && len(in) == 2 && in[0].Type == object.AttrLabel.Type && len(in[0].Bytes()) == 0
+	}
+	tell := func(rooms ...uint32) func(w *writer) {
+		return func(w *writer) {
+			w.u32(uint32(24 * len(rooms)))
+			w.u32(uint32(len(rooms)))
+			for _, room := range rooms {
+				w.u32(0)
+				w.u32(room)
+			}
+		}
+	}
+	if got := read(tell()); !lengths(got) {
+		t.Errorf("asked for the length: %v", got)
+	}
+	if got := read(tell(0, 0)); !lengths(got) {
+		t.Errorf("asked for the lengths within: %v", got)
+	}
+	if got := read(tell(5, 1)); !got.Equal(all) {
+		t.Errorf("asked for all: %v", got)
+	}
+	if got := read(func(w *writer) { w.u32(48) }); !got.Equal(all) {
+		t.Errorf("asked for all, by an earlier client: %v", got)
+	}
+	for _, rooms := range [][]uint32{{5}, {4, 1}} {
+		if _, code := ask(tell(rooms...)); code != ckr.BufferTooSmall {
+			t.Errorf("room for %v: %v", rooms, code)
+		}
+	}
+}
+
 // A client that breaks the protocol is dropped, and the others live on.
 func TestHostileClientsAreDropped(t *testing.T) {
 	path := startServer(t)
