@@ -7,21 +7,15 @@ import (
 )
 
 // String writes the URI, with a PIN in it if it has one; see Redacted.
-func (u *URI) String() string { return u.format(u.PINValue) }
+func (u *URI) String() string { return u.format(true) }
 
 // Redacted writes the URI for people and logs: a PIN is left out.
-func (u *URI) Redacted() string {
-	if u.PINValue == nil {
-		return u.format(nil)
-	}
-	hidden := "..."
-	return u.format(&hidden)
-}
+func (u *URI) Redacted() string { return u.format(false) }
 
 // Format keeps PINs out of what fmt prints of a URI.
 func (u *URI) Format(f fmt.State, _ rune) { fmt.Fprint(f, u.Redacted()) }
 
-func (u *URI) format(pin *string) string {
+func (u *URI) format(showPIN bool) string {
 	var path, query []string
 	for _, t := range pathTexts {
 		if v := *t.field(u); v != nil {
@@ -38,25 +32,30 @@ func (u *URI) format(pin *string) string {
 		path = append(path, fmt.Sprintf("library-version=%d.%d", v.Major, v.Minor))
 	}
 	for _, a := range u.VendorPath {
-		path = append(path, a.Name+"="+encode(a.Value, pathChars))
+		path = append(path, a.format(showPIN, pathChars))
 	}
 	for _, t := range queryTexts {
-		v := *t.field(u)
-		if t.name == "pin-value" {
-			v = pin
-		}
-		if v != nil {
-			query = append(query, t.name+"="+encode(*v, queryChars))
+		if v := *t.field(u); v != nil {
+			query = append(query, Attribute{t.name, *v}.format(showPIN, queryChars))
 		}
 	}
 	for _, a := range u.VendorQuery {
-		query = append(query, a.Name+"="+encode(a.Value, queryChars))
+		query = append(query, a.format(showPIN, queryChars))
 	}
 	s := "pkcs11:" + strings.Join(path, ";")
 	if len(query) > 0 {
 		s += "?" + strings.Join(query, "&")
 	}
 	return s
+}
+
+// format writes an attribute. What is spelt like a PIN is taken for one, also
+// in letters of the wrong case.
+func (a Attribute) format(showPIN bool, plain string) string {
+	if !showPIN && strings.EqualFold(a.Name, "pin-value") {
+		return a.Name + "=..."
+	}
+	return a.Name + "=" + encode(a.Value, plain)
 }
 
 func encode(s, plain string) string {

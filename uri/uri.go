@@ -3,6 +3,7 @@ package uri
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -121,7 +122,7 @@ func each(part, separator, plain string, set func(name, value string) error) err
 			return &Error{"", "an attribute is a name, = and a value"}
 		}
 		if !validName(name) {
-			return &Error{"", fmt.Sprintf("%q is no attribute name", name)}
+			return &Error{"", "a name is letters, digits, - and _"} // not quoted: it may be a part of a PIN
 		}
 		value, err := decode(raw, plain)
 		if err != nil {
@@ -197,6 +198,9 @@ func (u *URI) setPath(name, value string) error {
 	case "library-version":
 		return u.setVersion(value)
 	}
+	if names(queryTexts, name) {
+		return &Error{name, "belongs behind a question mark"}
+	}
 	for _, a := range u.VendorPath {
 		if a.Name == name {
 			return twice(name)
@@ -212,8 +216,18 @@ func (u *URI) setQuery(name, value string) error {
 			return setText(u, t, value)
 		}
 	}
+	if names(pathTexts, name) || name == "id" || name == "slot-id" || name == "library-version" {
+		return &Error{name, "belongs before the question mark"}
+	}
 	u.VendorQuery = append(u.VendorQuery, Attribute{name, value})
 	return nil
+}
+
+// names reports whether one of the attributes has a name. An attribute of the
+// standard on the wrong side of the question mark is no vendor's: taken for
+// one, a PIN would be printed, and an object would not be looked for.
+func names(texts []text, name string) bool {
+	return slices.ContainsFunc(texts, func(t text) bool { return t.name == name })
 }
 
 func setText(u *URI, t text, value string) error {

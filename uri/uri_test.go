@@ -234,6 +234,45 @@ func TestPINIsNotPrinted(t *testing.T) {
 	}
 }
 
+// TestPINsInTheWrongPlaceAreNotPrinted has what people write who know half of
+// the syntax.
+func TestPINsInTheWrongPlaceAreNotPrinted(t *testing.T) {
+	for s, refused := range map[string]bool{
+		"pkcs11:object=a;pin-value=secret":    true,
+		"pkcs11:pin-value=secret":             true,
+		"pkcs11:pin-source=secret":            true,
+		"pkcs11:a?pin-value=x&sec%20ret=b":    true,
+		"pkcs11:a=b?pin-value=x&secret+=b":    true,
+		"pkcs11:object=a;PIN-VALUE=secret":    false,
+		"pkcs11:object=a?Pin-Value=secret":    false,
+		"pkcs11:object=a?pin-value=secret":    false,
+		"pkcs11:object=a?x=1&pin-value=secre": false,
+	} {
+		u, err := Parse(s)
+		if (err != nil) != refused {
+			t.Errorf("%s: %v", s, err)
+		}
+		if printed := fmt.Sprint(u, err); strings.Contains(printed, "sec") {
+			t.Errorf("%s: printed %s", s, printed)
+		}
+	}
+}
+
+// TestAttributesOnTheWrongSideAreNoVendors refuses what would otherwise mean
+// everything.
+func TestAttributesOnTheWrongSideAreNoVendors(t *testing.T) {
+	for _, name := range []string{"token", "object", "id", "type", "serial", "slot-id", "library-version", "model"} {
+		if u, err := Parse("pkcs11:?" + name + "=1"); err == nil {
+			t.Errorf("%s in the query: %v", name, u)
+		}
+	}
+	for _, name := range []string{"pin-source", "pin-value", "module-name", "module-path"} {
+		if u, err := Parse("pkcs11:" + name + "=1"); err == nil {
+			t.Errorf("%s in the path: %v", name, u)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, row := range rows(f, "example") {
 		f.Add(row["name_or_uri"])
