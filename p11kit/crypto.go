@@ -66,7 +66,7 @@ var decryptUpdate = on(func(ctx context.Context, c *client, r *reader, w *writer
 
 var decryptFinal = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
 	c.mu.Lock()
-	bound := c.ops[decrypting].fed
+	bound := c.ops[decrypting].fed - c.ops[decrypting].gave
 	c.mu.Unlock()
 	return c.deliver(decrypting, w, r.room(), bound, func(op *operation) ([]byte, error) { return op.dec.Final(ctx) })
 })

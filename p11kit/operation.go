@@ -28,6 +28,7 @@ type operation struct {
 	active bool
 	multi  bool // an update has come
 	fed    int  // bytes that came with updates
+	gave   int  // bytes that updates gave
 	enc    *session.EncryptOp
 	sign   *session.SignOp
 	verify *session.VerifyOp
@@ -51,6 +52,9 @@ func (c *client) begin(k kind, m mechanism.Mechanism, start func(op *operation) 
 		c.end(k)
 		return nil
 	}
+	if c.ops[k].spent() {
+		c.end(k)
+	}
 	if c.ops[k].active {
 		return ckr.OperationActive
 	}
@@ -61,6 +65,11 @@ func (c *client) begin(k kind, m mechanism.Mechanism, start func(op *operation) 
 	c.ops[k] = op
 	return nil
 }
+
+// spent reports whether the caller has all of a result without a byte. It may
+// ask once more, if it asked for the length; a caller that had no room because
+// it needs none, as Java's, does not: the protocol tells them not apart.
+func (op *operation) spent() bool { return op.ready && op.last && len(op.result) == 0 }
 
 // end ends an operation and clears what it holds. The caller holds c.mu.
 func (c *client) end(k kind) {
@@ -127,8 +136,13 @@ func (c *client) deliver(k kind, w *writer, room room, bound int, compute func(o
 }
 
 // give writes the result, or how long it is if there is too little room for
-// it.
+// it. A result without a byte is written also to who asks for its length:
+// clients take a length for too little room, even if it is 0.
 func (op *operation) give(w *writer, room room) bool {
+	if len(op.result) == 0 {
+		w.bytes([]byte{})
+		return !room.query
+	}
 	if room.query || room.size < len(op.result) {
 		w.length(len(op.result))
 		return false
@@ -159,6 +173,7 @@ func (c *client) part(k kind, w *writer, room room, size int, compute func(op *o
 			if err != nil {
 				return err
 			}
+			op.gave += len(result)
 			op.result, op.ready = result, true
 		}
 		if op.give(w, room) {

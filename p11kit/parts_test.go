@@ -213,3 +213,32 @@ func TestSignatureGivesItsDataBack(t *testing.T) {
 		t.Error("an EC key signs with recovery")
 	}
 }
+
+// A caller that knows that nothing is left has no room for it, which looks like
+// a query for the length; it begins the next operation all the same.
+func TestEndWithoutRoomWhereNothingIsLeft(t *testing.T) {
+	p := connect(t, startServer(t))
+	s := p.open(roSession)
+	p.login(s)
+	key := aesKey(p, s, bytes.Repeat([]byte{7}, 32))
+	plain := make([]byte, 64)
+	for _, x := range []struct{ begin, part, end uint32 }{{29, 31, 32}, {33, 35, 36}} {
+		for range 2 {
+			p.ok(x.begin, func(w *writer) {
+				w.ulong(s)
+				w.mech(uint32(mechanism.TypeAESECB))
+				w.ulong(key)
+			})
+			if out, _ := p.piece(x.part, s, plain, 64); len(out) != 64 {
+				t.Errorf("a part gives %x", out)
+			}
+			if out, n := p.piece(x.end, s, nil, 0); out == nil || len(out) != 0 {
+				t.Errorf("the end: %x, %d", out, n)
+			}
+		}
+		if out, n := p.piece(x.end, s, nil, 16); len(out) != 0 || n != 0 {
+			t.Errorf("the end, after its length was asked for: %x, %d", out, n)
+		}
+		p.fails(ckr.OperationNotInitialized, x.end, func(w *writer) { w.ulong(s); w.u32(16) })
+	}
+}
