@@ -40,36 +40,19 @@ func sendAPDUs(ctx context.Context, e *env, args []string) error {
 		}
 		commands = append(commands, c)
 	}
-	readers, done, err := e.readers(false)
-	if err != nil {
-		return err
-	}
-	defer done()
-	if *reader == "" {
-		if *reader, err = onlyReader(ctx, readers); err != nil {
-			return err
-		}
-	}
-	var opts []apdu.Option
-	if e.trace {
-		opts = append(opts, apdu.WithLogger(e.logger()))
-	}
-	conn, err := apdu.Dial(ctx, readers, *reader, opts...)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
 	out := []answerOut{}
-	err = conn.Exclusive(ctx, nil, func(ctx context.Context, tx *apdu.Tx) error {
-		for i, c := range commands {
-			data, err := tx.Do(ctx, c)
-			status := apdu.Status(0x9000)
-			if err != nil && !errors.As(err, &status) {
-				return err
+	err = e.withCard(ctx, *reader, func(conn *apdu.Conn) error {
+		return conn.Exclusive(ctx, nil, func(ctx context.Context, tx *apdu.Tx) error {
+			for i, c := range commands {
+				data, err := tx.Do(ctx, c)
+				status := apdu.Status(0x9000)
+				if err != nil && !errors.As(err, &status) {
+					return err
+				}
+				out = append(out, answerOut{rest[i], c.Name(), hex.EncodeToString(data), fmt.Sprintf("%04X", uint16(status)), status.Meaning()})
 			}
-			out = append(out, answerOut{rest[i], c.Name(), hex.EncodeToString(data), fmt.Sprintf("%04X", uint16(status)), status.Meaning()})
-		}
-		return nil
+			return nil
+		})
 	})
 	if err != nil {
 		return err
@@ -85,6 +68,30 @@ func sendAPDUs(ctx context.Context, e *env, args []string) error {
 	return e.print(out, strings.TrimSuffix(w.String(), "\n"))
 }
 
+// withCard connects to the card in a reader, or in the only one there is.
+func (e *env) withCard(ctx context.Context, reader string, f func(conn *apdu.Conn) error) error {
+	readers, done, err := e.readers(false)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if reader == "" {
+		if reader, err = onlyReader(ctx, readers); err != nil {
+			return err
+		}
+	}
+	var opts []apdu.Option
+	if e.trace {
+		opts = append(opts, apdu.WithLogger(e.logger()))
+	}
+	conn, err := apdu.Dial(ctx, readers, reader, opts...)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return f(conn)
+}
+
 // onlyReader returns the reader that is there, if it is one.
 func onlyReader(ctx context.Context, p apdu.Provider) (string, error) {
 	all, err := p.Readers(ctx)
@@ -93,7 +100,7 @@ func onlyReader(ctx context.Context, p apdu.Provider) (string, error) {
 	}
 	switch len(all) {
 	case 0:
-		return "", ckr.Newf(ckr.SlotIDInvalid, "apdu", "there is no reader")
+		return "", ckr.Newf(ckr.SlotIDInvalid, "find the card", "there is no reader")
 	case 1:
 		return all[0], nil
 	}

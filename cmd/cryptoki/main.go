@@ -84,6 +84,8 @@ func commands() []command {
 			"cryptoki unwrap --with pkcs11:object=mail --mechanism oaep-sha256 --type aes --label archive --in key.wrapped", unwrap},
 		{"delete", "[--pin P] URI", "destroy one object", "cryptoki delete 'pkcs11:object=old;type=cert'", destroy},
 		{"random", "[--out FILE] N [URI]", "print random bytes of the token", "cryptoki random 32", random},
+		{"check", "[--reader NAME] [--issuers FILE] [--at DATE] [--login] [--pin P]",
+			"tell what is wrong with a PIV card: tampered, expired, missing, or not belonging together", "cryptoki check --issuers authorities.pem", checkCard},
 		{"watch", "", "print readers and cards as they come and go, until interrupted", "cryptoki watch", watch},
 		{"apdu", "[--reader NAME] HEX…", "send commands to the card as they are and explain the answers", "cryptoki apdu 00A4040C", sendAPDUs},
 		{"serve", "[--socket PATH] [--legacy]", "serve the tokens to programs in C until interrupted (p11-kit-client.so)", "cryptoki serve --socket /run/user/1000/cryptoki", serve},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"compress/gzip"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -49,6 +50,11 @@ func TestStories(t *testing.T) {
 	if files["yubikey"], err = pivCard(filepath.Join(t.TempDir(), "yubikey")); err != nil {
 		t.Fatal(err)
 	}
+	for name, image := range map[string]string{"good-piv": "01_Golden_PIV", "expired-piv": "09_Expired_CHUID_Signer"} {
+		if files[name], err = imageCard(filepath.Join(t.TempDir(), name), image); err != nil {
+			t.Fatal(err)
+		}
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
@@ -65,6 +71,31 @@ func TestStories(t *testing.T) {
 // pivCard makes a card that comes as from the factory.
 func pivCard(path string) (file []byte, err error) {
 	card, err := virtual.Open(path, virtual.WithPIV(virtual.YubiKey57()))
+	if err != nil {
+		return nil, err
+	}
+	if err := card.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}
+
+// imageCard makes a card of the US government's test set.
+func imageCard(path, name string) (file []byte, err error) {
+	f, err := os.Open("../../apdu/virtual/testdata/piv/" + name + ".json.gz")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	image, err := virtual.ReadPIVImage(z)
+	if err != nil {
+		return nil, err
+	}
+	card, err := virtual.Open(path, virtual.WithPIVImage(image))
 	if err != nil {
 		return nil, err
 	}
