@@ -21,7 +21,7 @@ type NotFoundError struct {
 
 func (e *NotFoundError) Error() string {
 	if len(e.Looked) == 0 {
-		return fmt.Sprintf("nothing is named %s: no token fits", e.URI)
+		return fmt.Sprintf("nothing is named %s: there is no token", e.URI)
 	}
 	return fmt.Sprintf("nothing is named %s; looked at %s", e.URI, strings.Join(e.Looked, ", "))
 }
@@ -56,7 +56,8 @@ type search struct {
 	ring   *keyring
 	u      *uri.URI
 	ask    token.PINFunc
-	looked []string
+	looked []string // as in NotFoundError
+	fit    bool     // a token fits
 }
 
 // newSearch parses a URI; a PIN that it holds or points to goes before the
@@ -93,10 +94,17 @@ func (q *search) members(ctx context.Context) (list []*member, err error) {
 			q.looked = append(q.looked, fmt.Sprintf("slot %d (%v)", s.ID(), err))
 			continue
 		}
-		if !q.u.MatchToken(about(s, info)) || !info.Flags.Has(token.FlagTokenInitialized) {
+		id := identityOf(info)
+		if !q.u.MatchToken(about(s, info)) {
+			q.looked = append(q.looked, id.describe())
 			continue
 		}
-		m, err := q.ring.member(identityOf(info))
+		if !info.Flags.Has(token.FlagTokenInitialized) {
+			q.looked = append(q.looked, fmt.Sprintf("slot %d (%v)", s.ID(), ckr.TokenNotInitialized))
+			continue
+		}
+		q.fit = true
+		m, err := q.ring.member(id)
 		if err != nil {
 			return nil, err
 		}
@@ -266,7 +274,7 @@ func (q *search) only(list []found) (found, error) {
 		return list[0], nil
 	case 0:
 		code := ckr.KeyHandleInvalid
-		if len(q.looked) == 0 {
+		if !q.fit {
 			code = ckr.TokenNotPresent
 		}
 		return found{}, ckr.New(code, "", &NotFoundError{q.u.Redacted(), q.looked})

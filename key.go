@@ -122,7 +122,7 @@ func (q *search) keys(ctx context.Context) ([]found, error) {
 	case "cert":
 		class = object.ClassCertificate
 	default:
-		return nil, ckr.Newf(ckr.KeyTypeInconsistent, "", "a %s is no private key", *q.u.Type)
+		return nil, ckr.Newf(ckr.KeyTypeInconsistent, "", "type=%s names no private key", *q.u.Type)
 	}
 	list, err := q.all(ctx, class)
 	if err != nil {

@@ -72,13 +72,14 @@ func (h *holder) take() (token.PIN, bool) {
 	return p, true
 }
 
-// accepted notes that the card took the PIN.
+// accepted notes that the card took the PIN. One that is remembered already
+// was not typed anew: its time goes on.
 func (h *holder) accepted(p token.PIN) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.refused.Clear()
 	h.refused = token.PIN{}
-	if h.cache.mode == cacheNever || p.IsPad() {
+	if h.cache.mode == cacheNever || p.IsPad() || same(h.pin, p) {
 		return
 	}
 	h.forget()
@@ -104,7 +105,13 @@ func (h *holder) rejected(p token.PIN) {
 func (h *holder) wasRejected(p token.PIN) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return !h.refused.IsZero() && !p.IsPad() && subtle.ConstantTimeCompare(h.refused.Reveal(), p.Reveal()) == 1
+	return !p.IsPad() && same(h.refused, p)
+}
+
+// same reports whether two PINs are alike, neither of them a pad's. The zero
+// PIN is like none.
+func same(kept, p token.PIN) bool {
+	return !kept.IsZero() && subtle.ConstantTimeCompare(kept.Reveal(), p.Reveal()) == 1
 }
 
 // operationOver drops what is remembered for one operation only.
