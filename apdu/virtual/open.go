@@ -51,7 +51,11 @@ var (
 //
 // One opener at a time has the file: for another one, in this process or a
 // different one, the error wraps apdu.ErrInUse. Otherwise it may wrap
-// ErrDamaged, ErrForeign or ErrNewer. A file of an earlier version of this
+// ErrDamaged, ErrForeign or ErrNewer. A file that may only be read is a card
+// whose memory fails: what needs no PIN can be read and used, all that writes
+// is answered 6581, and so is every PIN, as tries could not be counted; several
+// openers may have it, and fs.ErrPermission is wrapped if it may not be read
+// either. A file of an earlier version of this
 // package is brought to the present version, at once or not at all. Close
 // gives the file up.
 func Open(path string, opts ...Option) (*Card, error) {
@@ -89,6 +93,9 @@ func (o *options) open(path string) (*Card, error) {
 // older version is brought to the present one.
 func (o *options) settle(file *store.File) (*system, error) {
 	if file.Version() == 1 {
+		if file.ReadOnly() {
+			return nil, fmt.Errorf("%w: it is of an earlier version, and to be written once", fs.ErrPermission)
+		}
 		if err := o.migrate(file); err != nil {
 			return nil, err
 		}

@@ -9,12 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/token"
 )
 
 // fullDisk is a child whose files may not grow any more: it writes until the
@@ -98,10 +100,14 @@ func withoutPermission(t *testing.T) {
 			t.Fatal(err)
 		}
 		asNobody(func() {
-			if card, err := virtual.Open(path); err == nil {
+			card, err := virtual.Open(path)
+			switch {
+			case mode == 0o444 && err == nil:
+				onlyRead(t, card)
+			case err == nil:
 				card.Close()
 				t.Errorf("mode %v: opened", mode)
-			} else if !errors.Is(err, fs.ErrPermission) {
+			case mode == 0o444 || !errors.Is(err, fs.ErrPermission):
 				t.Errorf("mode %v: %v", mode, err)
 			}
 			if card, err := virtual.Open(filepath.Join(dir, "new")); err == nil {
@@ -118,6 +124,24 @@ func withoutPermission(t *testing.T) {
 	if left := must(os.ReadDir(dir))(t); len(left) != 1 {
 		t.Errorf("%d files are in the folder", len(left))
 	}
+}
+
+// onlyRead uses a card whose file may not be written: what is public can be
+// read, and all else is refused with a reason, a PIN without a try that counts.
+func onlyRead(t *testing.T, card *virtual.Card) {
+	defer card.Close()
+	r := rigOn(t, card, virtual.Single(card))
+	s := r.open(true)
+	if got := r.labels(s); !slices.Equal(got, []string{"first"}) {
+		t.Errorf("read-only, the card holds %q", got)
+	}
+	must(object.Get(r.ctx, r.one(s, "first"), object.AttrValue))(t)
+	_, err := s.Create(r.ctx, data("second", false)...)
+	r.code(err, ckr.DeviceError)
+	for _, p := range []string{userPIN, wrongPIN} {
+		r.code(s.Login(r.ctx, token.User, pin(p)), ckr.DeviceError)
+	}
+	r.ok(r.module.Close())
 }
 
 // asNobody runs f with the rights of nobody in particular, if the test itself

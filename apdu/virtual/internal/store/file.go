@@ -41,6 +41,8 @@ type File struct {
 	raw     *os.File // the same file, as bbolt has it open
 	version byte     // of the format
 
+	readOnly bool // nothing is committed, nor wiped
+
 	mu    sync.Mutex      // bbolt must not read while pages are wiped
 	wiped map[uint64]bool // pages that are free and all zero
 	loose bool            // pages were wiped that may not be so on the disk yet
@@ -49,6 +51,9 @@ type File struct {
 // Version is the version of the format that the file is in. One of an older
 // format can be read, and replaced as a whole, but not changed.
 func (f *File) Version() int { return int(f.version) }
+
+// ReadOnly tells whether the file may only be read: then every commit fails.
+func (f *File) ReadOnly() bool { return f.readOnly }
 
 // Commit makes all changes durable, or none. What they replaced is wiped
 // from the file.

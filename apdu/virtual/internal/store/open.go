@@ -17,13 +17,17 @@ import (
 // lockTimeout is how long Open waits for the other holder of a file.
 const lockTimeout = 200 * time.Millisecond
 
-// Open opens an existing card file. The error wraps fs.ErrNotExist,
-// apdu.ErrInUse, ErrDamaged, ErrForeign or ErrNewer.
+// Open opens an existing card file, one that may not be written only to be
+// read. The error wraps fs.ErrNotExist, fs.ErrPermission, apdu.ErrInUse,
+// ErrDamaged, ErrForeign or ErrNewer.
 func Open(path string) (*File, error) {
 	if err := examine(path); err != nil {
 		return nil, err
 	}
 	f, err := openFile(path, false)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		f, err = openFile(path, true)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +87,7 @@ func openFile(path string, readOnly bool) (f *File, err error) {
 			f, err = nil, fmt.Errorf("%w: %v", ErrDamaged, p)
 		}
 	}()
-	f = &File{wiped: make(map[uint64]bool)}
+	f = &File{readOnly: readOnly, wiped: make(map[uint64]bool)}
 	f.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:  lockTimeout,
 		ReadOnly: readOnly,

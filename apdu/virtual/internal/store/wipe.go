@@ -16,6 +16,9 @@ import (
 // earlier state of the card, with tries at a PIN that were spent since: bbolt
 // would take the other one, and what that leads to is gone.
 func (f *File) Wipe() error {
+	if f.readOnly {
+		return nil
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	clear(f.wiped)
