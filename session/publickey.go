@@ -18,7 +18,8 @@ import (
 // PublicKey returns the public key of a key or a certificate. For a private
 // key that does not tell it, it is that of a public key or a certificate with
 // the same CKA_ID that the session sees. It may read the card. Errors:
-// ckr.KeyHandleInvalid for other objects, ckr.KeyNeeded if there is none.
+// ckr.KeyHandleInvalid for other objects, ckr.KeyNeeded if there is none,
+// ckr.KeyTypeInconsistent if the standard library has no type for it.
 func (s *Session) PublicKey(ctx context.Context, o *object.Object) (crypto.PublicKey, error) {
 	const op = "public key"
 	own, err := s.template(ctx, o)
@@ -36,6 +37,9 @@ func (s *Session) PublicKey(ctx context.Context, o *object.Object) (crypto.Publi
 		return nil, ckr.New(ckr.KeyTypeInconsistent, op, err)
 	case o.Class() != object.ClassPrivateKey:
 		return nil, ckr.Newf(ckr.KeyHandleInvalid, op, "%v has no public key", o)
+	}
+	if info, _ := object.In(own, object.AttrPublicKeyInfo); len(info) > 0 { // told, and of no type of the standard library
+		return nil, ckr.New(ckr.KeyTypeInconsistent, op, err)
 	}
 	id, ok := object.In(own, object.AttrID)
 	if !ok || len(id) == 0 {
