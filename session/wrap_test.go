@@ -35,7 +35,7 @@ func TestKeysOfEveryKindTravel(t *testing.T) {
 	} {
 		pub, priv, err := s.GenerateKeyPair(ctx, c.gen, object.Template{c.what}, object.Template{object.AttrExtractable.Is(true), object.AttrSensitive.Is(true), object.AttrSign.Is(true)})
 		noError(t, err)
-		for _, m := range []mechanism.Mechanism{mechanism.AESKeyWrapKWP{}, mechanism.AESGCM{IV: counted(12)}, mechanism.AESCCM{Nonce: counted(12)}} {
+		for _, m := range []mechanism.Mechanism{mechanism.AESKeyWrap{}, mechanism.AESKeyWrapKWP{}, mechanism.AESGCM{IV: counted(12)}, mechanism.AESCCM{Nonce: counted(12)}} {
 			blob, err := s.Wrap(ctx, m, wrapper, priv)
 			noError(t, err)
 			again, err := s.Unwrap(ctx, m, wrapper, blob, object.AttrClass.Is(object.ClassPrivateKey), object.AttrKeyType.Is(c.kt), object.AttrSign.Is(true))
@@ -50,6 +50,52 @@ func TestKeysOfEveryKindTravel(t *testing.T) {
 			_, err = s.Unwrap(ctx, m, wrapper, blob, object.AttrClass.Is(object.ClassPrivateKey), object.AttrKeyType.Is(object.KeyDSA))
 			isCode(t, err, ckr.WrappedKeyInvalid)
 		}
+	}
+}
+
+// TestKeyWrapExtendsKeysByZeros wraps secrets of lengths that AES key wrap does
+// not take, and looks what of the template takes the zeros off again.
+func TestKeyWrapExtendsKeysByZeros(t *testing.T) {
+	ctx := t.Context()
+	a := newAttacker(t)
+	w := a.wrapper()
+	unwrap := func(blob []byte, length uint64) (*object.Object, error) {
+		template := object.Template{object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyGenericSecret), object.AttrSign.Is(true)}
+		if length > 0 {
+			template = template.With(object.AttrValueLen.Is(length))
+		}
+		return a.s.Unwrap(ctx, mechanism.AESKeyWrap{}, w, blob, template...)
+	}
+	code := func(o *object.Object) string {
+		return string(must(a.s.Sign(ctx, mechanism.HMAC{Hash: crypto.SHA256}, o, []byte("m")))(t))
+	}
+	for n := uint64(9); n <= 40; n++ {
+		k := must(a.s.GenerateKey(ctx, mechanism.GenericSecretKeyGen{}, object.AttrValueLen.Is(n), object.AttrSign.Is(true), object.AttrExtractable.Is(true)))(t)
+		blob := must(a.s.Wrap(ctx, mechanism.AESKeyWrap{}, w, k))(t)
+		padded := (n + 7) / 8 * 8
+		if got := uint64(len(blob)); got != padded+8 {
+			t.Errorf("%d bytes are %d when they are wrapped", n, got)
+		}
+		whole := must(unwrap(blob, n))(t)
+		if code(whole) != code(k) || must(object.Get(ctx, whole, object.AttrValueLen))(t) != n {
+			t.Errorf("%d bytes: another key", n)
+		}
+		if all := must(unwrap(blob, 0))(t); must(object.Get(ctx, all, object.AttrValueLen))(t) != padded {
+			t.Errorf("%d bytes: without a length the zeros are part of the key", n)
+		}
+		for _, wrong := range []uint64{1, padded - 8, padded + 1, 1 << 16} {
+			_, err := unwrap(blob, wrong)
+			isCode(t, err, ckr.WrappedKeyLenRange)
+		}
+	}
+	short := must(a.s.GenerateKey(ctx, mechanism.GenericSecretKeyGen{}, object.AttrValueLen.Is(8), object.AttrExtractable.Is(true)))(t)
+	_, err := a.s.Wrap(ctx, mechanism.AESKeyWrap{}, w, short)
+	isCode(t, err, ckr.KeySizeRange)
+	full := must(a.s.Create(ctx, object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyGenericSecret), object.AttrValue.Is(bytes.Repeat([]byte{1}, 32)), object.AttrExtractable.Is(true)))(t)
+	blob := must(a.s.Wrap(ctx, mechanism.AESKeyWrap{}, w, full))(t)
+	for n := uint64(24); n < 32; n++ { // what follows is no padding
+		_, err := unwrap(blob, n)
+		isCode(t, err, ckr.WrappedKeyLenRange)
 	}
 }
 

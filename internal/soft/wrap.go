@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"slices"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
@@ -17,11 +18,17 @@ import (
 // Of encrypting mechanisms it takes those that show when what was wrapped is
 // altered: AES key wrap of both kinds, GCM, CCM, and RSA OAEP. Others are
 // ckr.MechanismInvalid: ECB and CBC let attackers join keys out of parts
-// (Clulow 2003), and PKCS #1 v1.5 betrays them when they are unwrapped. A key
-// whose length does not fit the mechanism is ckr.KeySizeRange.
+// (Clulow 2003), and PKCS #1 v1.5 betrays them when they are unwrapped. AES key
+// wrap without padding takes keys from 9 bytes, and extends them by zeros to
+// multiples of 8. A key whose length does not fit the mechanism is
+// ckr.KeySizeRange.
 func Wrap(wrapping *Material, mech mechanism.Mechanism, value []byte) ([]byte, error) {
 	if err := CheckWrapping(mech); err != nil {
 		return nil, err
+	}
+	if _, ok := mechanism.Resolve(mech).(mechanism.AESKeyWrap); ok {
+		value = zeroPadded(value)
+		defer clear(value)
 	}
 	wrapped, err := Encrypt(wrapping, mech, value)
 	return wrapped, recode(err, map[ckr.Code]ckr.Code{
@@ -50,6 +57,9 @@ func Unwrap(unwrapping *Material, mech mechanism.Mechanism, wrapped []byte, t ob
 	} else {
 		value, err = Decrypt(unwrapping, mech, wrapped)
 	}
+	if _, ok := mechanism.Resolve(mech).(mechanism.AESKeyWrap); ok && err == nil {
+		value = withoutZeros(value, t)
+	}
 	return value, recode(err, map[ckr.Code]ckr.Code{
 		ckr.EncryptedDataInvalid:  ckr.WrappedKeyInvalid,
 		ckr.EncryptedDataLenRange: ckr.WrappedKeyLenRange,
@@ -57,6 +67,35 @@ func Unwrap(unwrapping *Material, mech mechanism.Mechanism, wrapped []byte, t ob
 		ckr.KeyHandleInvalid:      ckr.UnwrappingKeyHandleInvalid,
 		ckr.KeySizeRange:          ckr.UnwrappingKeySizeRange,
 	})
+}
+
+// zeroPadded returns a copy of a key's value, extended to what CKM_AES_KEY_WRAP
+// takes, multiples of 8 bytes, as PKCS #11 v3.2 §6.14 has it.
+func zeroPadded(value []byte) []byte {
+	padded := make([]byte, (len(value)+7)/8*8)
+	copy(padded, value)
+	return padded
+}
+
+// withoutZeros takes the padding off again: how long a secret key is, the
+// template may tell, and a private key tells itself. Where something else than
+// zeros follows, nothing is taken off: the length is wrong then.
+func withoutZeros(value []byte, t object.Template) []byte {
+	length := len(value)
+	if class, _ := object.In(t, object.AttrClass); class == object.ClassSecretKey {
+		if n, ok := object.In(t, object.AttrValueLen); ok {
+			length = int(min(n, uint64(length)))
+		}
+	} else {
+		var whole asn1.RawValue
+		if _, err := asn1.Unmarshal(value, &whole); err == nil {
+			length = len(whole.FullBytes)
+		}
+	}
+	if padding := value[length:]; len(padding) < 8 && !slices.ContainsFunc(padding, func(b byte) bool { return b != 0 }) {
+		return value[:length:length]
+	}
+	return value
 }
 
 // unwrapPKCS1 never says whether the padding was good.
