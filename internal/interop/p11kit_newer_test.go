@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki"
@@ -29,7 +30,8 @@ import (
 const newerRoot = "CRYPTOKI_NEWER_ROOT"
 
 // newerTools serves a card to the programs there and returns a function that
-// runs one of them in the directory dir, and the directory of their headers.
+// runs one of them in the directory dir, with the path of p11-kit-client.so for
+// MODULE at the end of an argument, and the directory of their headers.
 func newerTools(t *testing.T, card *virtual.Card) (dir, include string, tool func(name string, args ...string) string) {
 	t.Helper()
 	root := os.Getenv(newerRoot)
@@ -74,8 +76,8 @@ func newerTools(t *testing.T, card *virtual.Card) (dir, include string, tool fun
 		script := `cd "$1" && shift && exec "$@"`
 		all := append([]string{root, "/bin/sh", "-c", script, "sh", inside, name}, args...)
 		for i, a := range all {
-			if a == "MODULE" {
-				all[i] = "/" + module
+			if before, ok := strings.CutSuffix(a, "MODULE"); ok {
+				all[i] = before + "/" + module
 			}
 		}
 		cmd := exec.Command("chroot", all...)

@@ -54,7 +54,7 @@ func TestWindowsUnderWine(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 
-	vpcd := daemonIn(t, root, dir, inside)
+	vpcd := daemonIn(t, root, dir, inside, "Virtual PCD")
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	wine := rootCommand(ctx, root, "wine", filepath.Join(inside, "interop.test.exe"), "-test.run", "^TestWindows$", "-test.v")
@@ -72,8 +72,8 @@ func TestWindowsUnderWine(t *testing.T) {
 }
 
 // daemonIn runs the pcscd of a root directory until the test ends, and returns
-// where its virtual reader waits for a card.
-func daemonIn(t *testing.T, root, dir, inside string) string {
+// where its virtual reader waits for a card, to whose name pcscd adds numbers.
+func daemonIn(t *testing.T, root, dir, inside, name string) string {
 	t.Helper()
 	l, err := net.Listen("tcp4", "0.0.0.0:0")
 	if err != nil {
@@ -81,7 +81,7 @@ func daemonIn(t *testing.T, root, dir, inside string) string {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	config := fmt.Sprintf("FRIENDLYNAME \"Virtual PCD\"\nDEVICENAME /dev/null:0x%X\nLIBPATH %s\nCHANNELID 0x%X\n", port, pcscdtest.Driver, port)
+	config := fmt.Sprintf("FRIENDLYNAME %q\nDEVICENAME /dev/null:0x%X\nLIBPATH %s\nCHANNELID 0x%X\n", name, port, pcscdtest.Driver, port)
 	if err := os.WriteFile(filepath.Join(dir, "reader.conf"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
