@@ -1,6 +1,12 @@
 package session_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,6 +49,18 @@ func TestCardOfAnotherMaker(t *testing.T) {
 		}
 		noError(t, s.Destroy(ctx, o))
 	}
+	cert := ownCertificate(t)
+	for _, o := range []object.Template{
+		{object.AttrClass.Is(object.ClassCertificate), object.AttrCertificateType.Is(object.CertificateX509),
+			object.AttrSubject.Is(cert.RawSubject), object.AttrValue.Is(cert.Raw)},
+		{object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyAES), object.AttrValue.Is(make([]byte, 16)), object.AttrPrivate.Is(true)},
+	} {
+		made := must(s.Create(ctx, o.With(object.AttrToken.Is(true), object.AttrLabel.Is("brought"))...))(t)
+		if _, ok := labelled(t, foreignRig(t, r).open(false), "brought"); ok == object.Is(o, object.AttrPrivate) {
+			t.Errorf("%v: another program finds it without login: %v", made.Class(), ok)
+		}
+		noError(t, s.Destroy(ctx, made))
+	}
 	_, priv := pair(t, s, token.PrivateToken, "new key")
 	must(s.Sign(ctx, mechanism.ECDSA{}, priv, make([]byte, 32)))(t)
 	for _, o := range find(t, s, object.AttrLabel.Is("new key")) {
@@ -57,4 +75,12 @@ func TestCardOfAnotherMaker(t *testing.T) {
 	}
 	isCode(t, s.Login(ctx, token.SO, pin("12345678")), ckr.PINIncorrect)
 	inState(t, s, token.RWPublic)
+}
+
+// ownCertificate is a certificate that a key made for it has signed.
+func ownCertificate(t *testing.T) *x509.Certificate {
+	t.Helper()
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
+	subject := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "brought"}}
+	return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, subject, subject, key.Public(), key))(t)))(t)
 }

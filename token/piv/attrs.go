@@ -54,6 +54,7 @@ func (a *app) certificateAttrs(ref token.Ref, label string, id []byte) object.Te
 		object.AttrID.Is(id),
 		object.AttrTrusted.Is(false),
 		object.AttrCertificateCategory.Is(object.CertificateCategoryUnspecified),
+		object.AttrJavaMIDPSecurityDomain.Is(object.SecurityDomainUnspecified),
 		object.AttrStartDate.Is(object.Date{}), object.AttrEndDate.Is(object.Date{}))
 }
 

@@ -43,6 +43,7 @@ func (a *app) fromEntry(e *entry) object.Template {
 			object.AttrID.Is(e.id),
 			object.AttrTrusted.Is(e.ca || e.dir.kind == dirCertsTrusted),
 			object.AttrCertificateCategory.Is(object.CertificateCategoryUnspecified),
+			object.AttrJavaMIDPSecurityDomain.Is(object.SecurityDomainUnspecified),
 			object.AttrStartDate.Is(object.Date{}), object.AttrEndDate.Is(object.Date{}))
 	}
 	return a.fromKey(t, e, class)
