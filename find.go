@@ -1,10 +1,13 @@
 package cryptoki
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -80,17 +83,22 @@ func (r *keyring) newSearch(text string) (*search, error) {
 // members returns the tokens that the URI fits.
 func (q *search) members(ctx context.Context) (list []*member, err error) {
 	slots, err := q.ring.list.Slots(ctx, true)
+	if err == nil && ctx.Err() != nil { // not all may be recognised yet
+		err = ckr.New(ckr.FunctionCanceled, "", ctx.Err())
+	}
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range slots {
 		t, err := s.Token(ctx)
-		if err != nil {
-			q.looked = append(q.looked, fmt.Sprintf("slot %d (%v)", s.ID(), err))
-			continue
+		var info token.Info
+		if err == nil {
+			info, err = t.Info(ctx)
 		}
-		info, err := t.Info(ctx)
-		if err != nil {
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil, err
+		case err != nil:
 			q.looked = append(q.looked, fmt.Sprintf("slot %d (%v)", s.ID(), err))
 			continue
 		}
@@ -177,24 +185,69 @@ func (q *search) match(class object.Class) (t []object.Attribute) {
 	return t
 }
 
+// maxSearches bounds how often a search begins anew that a reset of the card
+// has disturbed.
+const maxSearches = 8
+
 // on looks for objects of a class on one token, after a login if that is
-// wanted.
+// wanted: again if the login ended meanwhile, for then nothing private is seen
+// any more. A login that failed is not tried again.
 func (q *search) on(ctx context.Context, m *member, login bool, match ...object.Attribute) (list []found, err error) {
 	if err := m.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer m.leave()
-	s, err := m.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if login {
-		for range s.Find(ctx, object.AttrUniqueID.Is("")) { // notices a reset
-		}
-		if err := m.login(ctx, s, q.ask); err != nil {
+	for range maxSearches {
+		s, err := m.open(ctx)
+		if err != nil {
 			return nil, err
 		}
+		if login {
+			for range s.Find(ctx, object.AttrUniqueID.Is("")) { // notices a reset
+			}
+			if err := m.login(ctx, s, q.ask); err != nil {
+				return nil, err
+			}
+		}
+		list, err = m.look(ctx, s, match)
+		if err == nil && ctx.Err() != nil { // nothing seen is not nothing there
+			err = ckr.New(ckr.FunctionCanceled, "", ctx.Err())
+		}
+		if ctx.Err() != nil || !errors.Is(err, apdu.ErrReset) && (!login || loggedIn(s)) {
+			return list, err
+		}
 	}
+	return nil, resetAgain(err)
+}
+
+// isDisturbed reports whether an error tells of a reset, and of nothing else:
+// the handle is void, the login has ended, or a read was cut off.
+func isDisturbed(ctx context.Context, err error) bool {
+	switch ckr.Of(err) {
+	case ckr.ObjectHandleInvalid, ckr.UserNotLoggedIn:
+		return ctx.Err() == nil
+	}
+	return errors.Is(err, apdu.ErrReset) && ctx.Err() == nil
+}
+
+// resetAgain is what comes of searching on a card that is reset all the time.
+func resetAgain(err error) error {
+	return ckr.Newf(ckr.UserNotLoggedIn, "", "the card was reset again and again: %w", cmp.Or(err, error(ckr.UserNotLoggedIn)))
+}
+
+// alive returns what was found with a handle that is good: of something private
+// it is void after a logout or a reset.
+func (q *search) alive(ctx context.Context, f found) (found, error) {
+	if _, err := object.Get(ctx, f.o, object.AttrClass); err == nil {
+		return f, nil
+	}
+	var err error
+	f.s, f.o, err = f.m.reopen(f.uid, q.ask)(ctx)
+	return f, err
+}
+
+// look looks for objects in a session.
+func (m *member) look(ctx context.Context, s *session.Session, match []object.Attribute) (list []found, err error) {
 	for o, err := range s.Find(ctx, match...) {
 		if err != nil {
 			return nil, err

@@ -152,30 +152,71 @@ func contains(list []found, f found) bool {
 
 // partner finds the object of a class that belongs to another one on the same
 // token: with the same public key, else with the same id.
-func (q *search) partner(ctx context.Context, f found, class object.Class) (found, bool, error) {
-	list, err := q.on(ctx, f.m, class == object.ClassPrivateKey, object.AttrClass.Is(class))
+func (q *search) partner(ctx context.Context, f found, class object.Class) (other found, ok bool, err error) {
+	for range maxSearches {
+		if f, err = q.alive(ctx, f); err != nil {
+			return found{}, false, err
+		}
+		list, err := q.on(ctx, f.m, class == object.ClassPrivateKey, object.AttrClass.Is(class))
+		if err != nil {
+			return found{}, false, err
+		}
+		other, ok, err = f.among(ctx, list)
+		if !isDisturbed(ctx, err) {
+			return other, ok, err
+		}
+	}
+	return found{}, false, resetAgain(err)
+}
+
+// among finds what belongs to f in a list. Only errors that say nothing of the
+// objects themselves are returned.
+func (f found) among(ctx context.Context, list []found) (found, bool, error) {
+	mine, err := f.public(ctx)
 	if err != nil {
 		return found{}, false, err
 	}
-	mine, err := f.s.PublicKey(ctx, f.o)
-	if err == nil {
-		for _, other := range list {
-			if theirs, err := other.s.PublicKey(ctx, other.o); err == nil && sameKey(mine, theirs) {
-				return other, true, nil
-			}
+	keys := make([]crypto.PublicKey, len(list))
+	for i, other := range list {
+		if keys[i], err = other.public(ctx); err != nil {
+			return found{}, false, err
+		}
+		if mine != nil && sameKey(mine, keys[i]) {
+			return other, true, nil
 		}
 	}
-	id, err := object.Get(ctx, f.o, object.AttrID)
+	id, err := f.id(ctx)
 	if err != nil || len(id) == 0 {
-		return found{}, false, nil
+		return found{}, false, err
 	}
-	for _, other := range list {
-		theirs, err := other.s.PublicKey(ctx, other.o)
-		if oid, e := object.Get(ctx, other.o, object.AttrID); e == nil && string(oid) == string(id) && (mine == nil || err != nil || sameKey(mine, theirs)) {
+	for i, other := range list {
+		theirs, err := other.id(ctx)
+		if err != nil {
+			return found{}, false, err
+		}
+		if string(theirs) == string(id) && (mine == nil || keys[i] == nil) {
 			return other, true, nil
 		}
 	}
 	return found{}, false, nil
+}
+
+// public returns the public key; nil if there is none to be had.
+func (f found) public(ctx context.Context) (crypto.PublicKey, error) {
+	key, err := f.s.PublicKey(ctx, f.o)
+	if err != nil && (isDisturbed(ctx, err) || ctx.Err() != nil) {
+		return nil, err
+	}
+	return key, nil
+}
+
+// id returns the id; empty if there is none to be had.
+func (f found) id(ctx context.Context) ([]byte, error) {
+	id, err := object.Get(ctx, f.o, object.AttrID)
+	if err != nil && (isDisturbed(ctx, err) || ctx.Err() != nil) {
+		return nil, err
+	}
+	return id, nil
 }
 
 func sameKey(a, b crypto.PublicKey) bool {
@@ -185,11 +226,21 @@ func sameKey(a, b crypto.PublicKey) bool {
 
 // key makes a Key of a private key that was found.
 func (q *search) key(ctx context.Context, f found) (session.Key, error) {
-	pub, err := f.s.PublicKey(ctx, f.o)
-	if err != nil {
-		return nil, err
+	for range maxSearches {
+		f, err := q.alive(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		pub, err := f.s.PublicKey(ctx, f.o)
+		if isDisturbed(ctx, err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return session.NewKey(ctx, pub, f.m.reopen(f.uid, q.ask), session.WithConsent(f.m.consent(q.ask)))
 	}
-	return session.NewKey(ctx, pub, f.m.reopen(f.uid, q.ask), session.WithConsent(f.m.consent(q.ask)))
+	return nil, resetAgain(nil)
 }
 
 // Certificate returns the certificate that a URI names. It needs no login.
@@ -301,7 +352,13 @@ func (q *search) keysOrPublic(ctx context.Context) ([]found, error) {
 }
 
 func (f found) certificate(ctx context.Context) (*x509.Certificate, error) {
-	der, err := object.Get(ctx, f.o, object.AttrValue)
+	var der []byte
+	var err error
+	for range maxSearches {
+		if der, err = object.Get(ctx, f.o, object.AttrValue); !isDisturbed(ctx, err) {
+			break
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

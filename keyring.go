@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -192,16 +193,17 @@ func (m *member) reopen(uid string, ask token.PINFunc) func(ctx context.Context)
 		defer m.leave()
 		// A reset that nobody has noticed yet comes to light with the search,
 		// which then sees nothing private: once more, after another login.
-		for range 2 {
+		for range maxSearches {
 			s, o, err := m.find(ctx, uid, ask)
-			if o != nil || err != nil {
+			switch {
+			case errors.Is(err, errDisturbed):
+			case o != nil || err != nil:
 				return s, o, token.Wrap(op, err)
-			}
-			if loggedIn(s) {
-				break
+			default:
+				return nil, nil, ckr.Newf(ckr.KeyHandleInvalid, op, "the key is not on %v any more", m.id)
 			}
 		}
-		return nil, nil, ckr.Newf(ckr.KeyHandleInvalid, op, "the key is not on %v any more", m.id)
+		return nil, nil, token.Wrap(op, resetAgain(nil))
 	}
 }
 
@@ -210,8 +212,11 @@ func loggedIn(s *session.Session) bool {
 	return err == nil && (info.State == token.ROUser || info.State == token.RWUser)
 }
 
-// find logs in and returns the object with a unique id, or nil. The caller
-// holds the gate.
+// errDisturbed is a search in whose middle the card was reset.
+var errDisturbed = errors.New("the search was disturbed")
+
+// find logs in and returns the object with a unique id, or nil; errDisturbed if
+// the login ended meanwhile. The caller holds the gate.
 func (m *member) find(ctx context.Context, uid string, ask token.PINFunc) (*session.Session, *object.Object, error) {
 	s, err := m.open(ctx)
 	if err != nil {
@@ -221,6 +226,9 @@ func (m *member) find(ctx context.Context, uid string, ask token.PINFunc) (*sess
 		return nil, nil, err
 	}
 	for o, err := range s.Find(ctx, object.AttrUniqueID.Is(uid)) {
+		if err != nil && ctx.Err() == nil && (!loggedIn(s) || errors.Is(err, apdu.ErrReset)) {
+			return nil, nil, errDisturbed
+		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -228,6 +236,9 @@ func (m *member) find(ctx context.Context, uid string, ask token.PINFunc) (*sess
 			m.pins.operationOver()
 		}
 		return s, o, nil
+	}
+	if !loggedIn(s) {
+		return nil, nil, errDisturbed
 	}
 	return s, nil, nil
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
@@ -119,8 +120,8 @@ type bound struct {
 }
 
 // maxAttempts bounds how often one use finds its place void. A card that is
-// reset over and over is an error some time.
-const maxAttempts = 4
+// reset over and over is an error some time: ckr.DeviceError.
+const maxAttempts = 16
 
 // use runs f with the key's place, again if that turns out to be void or the
 // card was reset in between. What f does may be done twice; only the answer of
@@ -140,6 +141,8 @@ func (k *key) use(ctx context.Context, f func(p *place) error) error {
 			return nil
 		}
 		switch {
+		case ctx.Err() != nil && isVoid(failed): // for another place there is no time
+			return ckr.New(ckr.FunctionCanceled, "key", fmt.Errorf("%w: %w", ctx.Err(), failed))
 		case ctx.Err() != nil:
 			return failed
 		case isVoid(failed):
@@ -148,7 +151,7 @@ func (k *key) use(ctx context.Context, f func(p *place) error) error {
 			return failed
 		}
 	}
-	return failed
+	return ckr.Newf(ckr.DeviceError, "key", "lost again and again: %w", failed)
 }
 
 func isVoid(err error) bool {
@@ -183,10 +186,7 @@ func (k *key) at(ctx context.Context, void *place) (*place, error) {
 		return nil, nil
 	}
 	p := &place{s: s, o: o}
-	known, err := s.seat.Known(o)
-	if err != nil {
-		return nil, err
-	}
+	known, _ := s.seat.Known(o) // a handle that is void already shows in use
 	p.consent = object.Is(known, object.AttrAlwaysAuthenticate)
 	p.label, _ = object.In(known, object.AttrLabel)
 	k.now.Store(p)

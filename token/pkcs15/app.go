@@ -127,16 +127,19 @@ func (a *app) tokens() (list []token.Backend) {
 // readApplet reads the applet's version, serial number and change counter, and
 // what it can do.
 func (a *app) readApplet(ctx context.Context) error {
-	counter, err := a.readCounter(ctx)
+	b, err := a.information(ctx)
 	if err != nil {
 		return err
 	}
-	a.counter = counter
+	a.counter = counterIn(b)
+	a.card.name = string(b[:5])
+	a.card.version = [3]byte(b[5:8])
+	a.card.serial = bytes.Clone(b[8:18])
 	a.card.features, a.card.rsa, a.card.ec = featureRSA|featureEC, 2048, 521
 	if a.card.version[0] < 4 {
 		return nil
 	}
-	b, err := a.do(ctx, getData(0xAA, 12))
+	b, err = a.do(ctx, getData(0xAA, 12))
 	if err != nil || len(b) < 11 {
 		return err
 	}
@@ -146,19 +149,31 @@ func (a *app) readApplet(ctx context.Context) error {
 	return nil
 }
 
-// readCounter reads the applet information and returns the change counter.
-func (a *app) readCounter(ctx context.Context) (uint16, error) {
+// information reads the applet's name, version, serial number and change
+// counter.
+func (a *app) information(ctx context.Context) ([]byte, error) {
 	b, err := a.do(ctx, getData(0xA0, 20))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) != 20 {
+		return nil, fmt.Errorf("applet information of %d bytes: %w", len(b), apdu.ErrLink)
+	}
+	return b, nil
+}
+
+// readCounter returns the change counter. What else the applet tells stays as
+// long as the card: it is read without a lock.
+func (a *app) readCounter(ctx context.Context) (uint16, error) {
+	b, err := a.information(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if len(b) != 20 {
-		return 0, fmt.Errorf("applet information of %d bytes: %w", len(b), apdu.ErrLink)
-	}
-	a.card.name = string(b[:5])
-	a.card.version = [3]byte(b[5:8])
-	a.card.serial = bytes.Clone(b[8:18])
-	return uint16(b[18])<<8 | uint16(b[19]), nil
+	return counterIn(b), nil
+}
+
+func counterIn(information []byte) uint16 {
+	return uint16(information[18])<<8 | uint16(information[19])
 }
 
 // getData reads one of the card's data objects 01xx.
