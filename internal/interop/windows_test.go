@@ -1,3 +1,5 @@
+//go:build windows
+
 package interop
 
 import (
@@ -10,12 +12,6 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/internal/conformance"
 	"github.com/go-cryptoki/cryptoki/internal/pcscdtest"
-)
-
-// Where the virtual reader waits for its card, and what the system calls it.
-const (
-	vpcdAddress = "CRYPTOKI_VPCD"
-	vpcdReader  = "CRYPTOKI_VPCD_READER"
 )
 
 // TestWindows runs this library through the winscard.dll of the system, on a
