@@ -193,10 +193,12 @@ const maxSearches = 8
 // wanted: again if the login ended meanwhile, for then nothing private is seen
 // any more. A login that failed is not tried again.
 func (q *search) on(ctx context.Context, m *member, login bool, match ...object.Attribute) (list []found, err error) {
-	if err := m.enter(ctx); err != nil {
-		return nil, err
+	if login {
+		if err := m.enter(ctx); err != nil {
+			return nil, err
+		}
+		defer m.leave()
 	}
-	defer m.leave()
 	for range maxSearches {
 		s, err := m.open(ctx)
 		if err != nil {

@@ -45,8 +45,10 @@ type member struct {
 	id   identity
 	pins holder
 
-	gate chan struct{} // held by the one that opens or logs in
-	s    *session.Session
+	gate chan struct{} // held by the one that logs in, also while a PIN is asked for
+
+	opening chan struct{} // held by the one that opens; guards s
+	s       *session.Session
 }
 
 // member returns the one for a token.
@@ -58,7 +60,7 @@ func (r *keyring) member(id identity) (*member, error) {
 	}
 	m := r.members[id]
 	if m == nil {
-		m = &member{ring: r, id: id, gate: make(chan struct{}, 1), pins: holder{cache: r.cache}}
+		m = &member{ring: r, id: id, gate: make(chan struct{}, 1), opening: make(chan struct{}, 1), pins: holder{cache: r.cache}}
 		r.members[id] = m
 	}
 	return m, nil
@@ -77,20 +79,27 @@ func (r *keyring) close() error {
 }
 
 // enter waits for the member's gate.
-func (m *member) enter(ctx context.Context) error {
+func (m *member) enter(ctx context.Context) error { return pass(ctx, m.gate) }
+
+func (m *member) leave() { <-m.gate }
+
+func pass(ctx context.Context, gate chan struct{}) error {
 	select {
-	case m.gate <- struct{}{}:
+	case gate <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ckr.New(ckr.FunctionCanceled, "", ctx.Err())
 	}
 }
 
-func (m *member) leave() { <-m.gate }
-
-// open returns the member's session, a new one if the old one has ended. The
-// caller holds the gate. Errors: ckr.TokenNotPresent if the token is away.
+// open returns the member's session, a new one if the old one has ended. No
+// PIN is asked for, so that who is asked for one may look at what is public.
+// Errors: ckr.TokenNotPresent if the token is away.
 func (m *member) open(ctx context.Context) (*session.Session, error) {
+	if err := pass(ctx, m.opening); err != nil {
+		return nil, err
+	}
+	defer func() { <-m.opening }()
 	if m.s != nil {
 		if _, err := m.s.Info(); err == nil {
 			return m.s, nil
@@ -133,7 +142,7 @@ func (m *member) login(ctx context.Context, s *session.Session, ask token.PINFun
 		}
 	}
 	defer pin.Clear()
-	return m.judge(pin, s.Login(ctx, token.User, pin))
+	return m.judge(pin, about.UserTries, s.Login(ctx, token.User, pin))
 }
 
 // prompt asks for a PIN and refuses the one that the card refused before.
@@ -167,13 +176,21 @@ func pinCode(err error) ckr.Code {
 	return ckr.FunctionCanceled
 }
 
-// judge notes what the card said of a PIN.
-func (m *member) judge(pin token.PIN, err error) error {
+// judge notes what the card said of a PIN that had so many tries before. That a
+// PIN is locked says nothing of the one that was given: it may be right, and
+// will be wanted when the lock is lifted; unless the lock is its doing.
+func (m *member) judge(pin token.PIN, before ckr.Tries, err error) error {
 	switch ckr.Of(err) {
 	case ckr.OK, ckr.UserAlreadyLoggedIn:
 		m.pins.accepted(pin)
 		return nil
-	case ckr.PINIncorrect, ckr.PINLocked, ckr.PINLenRange, ckr.PINInvalid, ckr.PINExpired:
+	case ckr.PINLocked:
+		if before.Known && before.Left > 0 {
+			m.pins.rejected(pin)
+		} else {
+			m.pins.clear()
+		}
+	case ckr.PINIncorrect, ckr.PINLenRange, ckr.PINInvalid, ckr.PINExpired:
 		m.pins.rejected(pin)
 	}
 	return err
@@ -262,7 +279,7 @@ func (m *member) consent(ask token.PINFunc) func(ctx context.Context, label stri
 			}
 		}
 		defer pin.Clear()
-		err := m.judge(pin, login(pin))
+		err := m.judge(pin, ckr.Tries{}, login(pin))
 		m.pins.operationOver()
 		return err
 	}
