@@ -7,6 +7,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/manager"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/myeid"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/piv"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
 )
 
 // applet is one application on a card, with its commands and its state.
@@ -50,15 +51,15 @@ func newSystem(m *myeid.Card, p *piv.Card) *system {
 	return s
 }
 
-// make makes the applications of a new card, in memory if there is no keeper.
-func (o *options) make(k keeper) (*system, error) {
+// make makes the applications of a new card, in memory if there is no Store.
+func (o *options) make(k record.Store) (*system, error) {
 	var files *myeid.Card
 	var app *piv.Card
 	var err error
 	if o.persona != nil {
 		if k == nil {
 			files = myeid.New(o.persona.system(o.capacity))
-		} else if files, err = myeid.Create(o.persona.system(o.capacity), myeidStore{k}, o.kit); err != nil {
+		} else if files, err = myeid.Create(o.persona.system(o.capacity), k, o.kit); err != nil {
 			return nil, err
 		}
 	}
@@ -73,7 +74,7 @@ func (o *options) make(k keeper) (*system, error) {
 			app = piv.New(o.piv.persona(o.capacity))
 			err = fill(app)
 		} else {
-			app, err = piv.Create(o.piv.persona(o.capacity), pivStore{k}, o.kit, fill)
+			app, err = piv.Create(o.piv.persona(o.capacity), k, o.kit, fill)
 		}
 		if err != nil {
 			return nil, err
@@ -83,8 +84,8 @@ func (o *options) make(k keeper) (*system, error) {
 	return newSystem(files, app), nil
 }
 
-// load reads the applications that a keeper holds.
-func (o *options) load(k keeper) (*system, error) {
+// load reads the applications that a Store holds.
+func (o *options) load(k record.Store) (*system, error) {
 	records, err := k.Records()
 	if err != nil {
 		return nil, err
@@ -97,12 +98,12 @@ func (o *options) load(k keeper) (*system, error) {
 	var files *myeid.Card
 	var app *piv.Card
 	if hasFiles || !isPIV {
-		if files, err = myeid.Load(myeidStore{k}, o.kit); err != nil {
+		if files, err = myeid.Load(k, o.kit); err != nil {
 			return nil, err
 		}
 	}
 	if isPIV {
-		if app, err = piv.Load(pivStore{k}, o.kit); err != nil {
+		if app, err = piv.Load(k, o.kit); err != nil {
 			return nil, err
 		}
 		app.SetTouch(o.touch)

@@ -1,12 +1,14 @@
 package myeid
 
+import "github.com/go-cryptoki/cryptoki/apdu"
+
 // offset reads P1 P2 of the commands for transparent files. Addressing by
 // short identifier (bit 8 of P1) is not known to the card.
-func (m *command) offset() (int, status) {
-	if m.p1&0x80 != 0 {
+func offset(m *command) (int, status) {
+	if m.P1&0x80 != 0 {
 		return 0, swP1P2
 	}
-	return int(m.p1p2()), swOK
+	return int(m.P1P2()), swOK
 }
 
 // transparent checks that the current file is a transparent one and that a
@@ -27,7 +29,7 @@ func (c *Card) transparent(condition func(acl) byte) (*file, status) {
 // readBinary answers what there is, with a warning if that is less than was
 // asked for; Le 00 means up to the end (ISO 7816-4 §7.2.3).
 func (c *Card) readBinary(m *command) ([]byte, status) {
-	from, sw := m.offset()
+	from, sw := offset(m)
 	if sw != swOK {
 		return nil, sw
 	}
@@ -42,17 +44,17 @@ func (c *Card) readBinary(m *command) ([]byte, status) {
 		return nil, swEndOfFile
 	}
 	rest := f.content[from:]
-	if len(rest) >= m.ne {
-		return rest[:m.ne:m.ne], swOK
+	if len(rest) >= m.Le {
+		return rest[:m.Le:m.Le], swOK
 	}
-	if m.ne == maxShortAnswer {
+	if m.Le == apdu.MaxShortLe {
 		return rest, swOK
 	}
 	return rest, swEndOfFile
 }
 
 func (c *Card) updateBinary(m *command) ([]byte, status) {
-	from, sw := m.offset()
+	from, sw := offset(m)
 	if sw != swOK {
 		return nil, sw
 	}
@@ -60,13 +62,13 @@ func (c *Card) updateBinary(m *command) ([]byte, status) {
 	if sw != swOK {
 		return nil, sw
 	}
-	if from+len(m.data) > len(f.content) {
+	if from+len(m.Data) > len(f.content) {
 		return nil, swOutside
 	}
-	if sw := f.reach(from, from+len(m.data)); sw != swOK {
+	if sw := f.reach(from, from+len(m.Data)); sw != swOK {
 		return nil, sw
 	}
-	c.program(f, from, m.data)
+	c.program(f, from, m.Data)
 	c.wrote(1)
 	return nil, swOK
 }
@@ -83,13 +85,13 @@ func (c *Card) program(f *file, from int, data []byte) {
 		copy(f.content[from:], data[:n])
 		f.wrote(from, from+n)
 		from, data = from+n, data[n:]
-		c.power.Wrote()
+		c.line.Wrote()
 	}
 }
 
 // eraseBinary sets the file to FF from an offset to its end.
 func (c *Card) eraseBinary(m *command) ([]byte, status) {
-	from, sw := m.offset()
+	from, sw := offset(m)
 	if sw != swOK {
 		return nil, sw
 	}

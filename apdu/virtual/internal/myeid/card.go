@@ -1,7 +1,8 @@
 package myeid
 
 import (
-	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/power"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/exchange"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
@@ -14,11 +15,10 @@ const (
 // Card is one card. Its zero value is not usable: New, or Load.
 type Card struct {
 	persona Persona
-	store   Store    // nil: the state lives in memory only
-	kit     seal.Kit // for what the Store keeps
-	broken  bool     // the Store could neither keep nor give back the state
-	running command
-	power   power.Supply
+	store   record.Store // nil: the state lives in memory only
+	kit     seal.Kit     // for what the Store keeps
+	broken  error        // why the Store could neither keep nor give back the state
+	line    exchange.Line
 
 	// The lasting state.
 	id        []byte // drawn for this card alone
@@ -34,9 +34,7 @@ type Card struct {
 	verified uint16 // bit n-1: PIN n; then unblocker and admin
 	current  *file
 	env      environment
-	chain    chain
 	half     []byte // first half of a cryptogram in the split form
-	pending  []byte // the rest of a long answer
 }
 
 // New returns a blank card: the master file, the PKCS #15 application 5015,
@@ -57,9 +55,8 @@ func (c *Card) Reset() {
 	c.verified = 0
 	c.current = c.root
 	c.env.drop()
-	c.chain.drop()
+	c.line.Reset()
 	c.dropHalf()
-	c.forget(0)
 	c.dropSessionFiles(c.root)
 }
 
@@ -69,11 +66,11 @@ func (c *Card) dropHalf() {
 }
 
 // FailAfter has the power fail after so many writes of the next command.
-func (c *Card) FailAfter(writes int) { c.power.FailAfter(writes) }
+func (c *Card) FailAfter(writes int) { c.line.FailAfter(writes) }
 
 // wrote counts n writes, which is a write itself.
 func (c *Card) wrote(n int) {
 	c.counter += uint16(n)
 	c.journal.head = true
-	c.power.Wrote()
+	c.line.Wrote()
 }

@@ -3,24 +3,24 @@ package myeid
 // changeReferenceData sets a new code after the old one, or by the
 // administrator alone (ISO 7816-4 §7.5.7).
 func (c *Card) changeReferenceData(m *command) ([]byte, status) {
-	p, sw := c.pinAt(m.p2)
-	if m.p1 != 0 || sw != swOK {
+	p, sw := c.pinAt(m.P2)
+	if m.P1 != 0 || sw != swOK {
 		return nil, swP1P2
 	}
-	switch len(m.data) {
+	switch len(m.Data) {
 	case pinLength:
 		if c.rights()&rightAdmin == 0 || p.flags&pinAdminSets == 0 || !p.set {
 			return nil, swSecurity
 		}
-		return nil, c.setCode(m.p2, m.data)
+		return nil, c.setCode(m.P2, m.Data)
 	case 2 * pinLength:
-		if !p.longEnough(m.data[pinLength:]) {
+		if !p.longEnough(m.Data[pinLength:]) {
 			return nil, swLength
 		}
-		if sw := c.tryCode(m.p2, m.data[:pinLength]); sw != swOK {
+		if sw := c.tryCode(m.P2, m.Data[:pinLength]); sw != swOK {
 			return nil, sw
 		}
-		return nil, c.setCode(m.p2, m.data[pinLength:])
+		return nil, c.setCode(m.P2, m.Data[pinLength:])
 	}
 	return nil, swLength
 }
@@ -28,12 +28,12 @@ func (c *Card) changeReferenceData(m *command) ([]byte, status) {
 // resetRetryCounter sets a new code after the PUK, or by the global unblocker
 // or the administrator alone (ISO 7816-4 §7.5.10).
 func (c *Card) resetRetryCounter(m *command) ([]byte, status) {
-	p, sw := c.pinAt(m.p2)
-	if m.p1 != 0 || sw != swOK {
+	p, sw := c.pinAt(m.P2)
+	if m.P1 != 0 || sw != swOK {
 		return nil, swP1P2
 	}
-	code := m.data
-	switch len(m.data) {
+	code := m.Data
+	switch len(m.Data) {
 	case pinLength:
 		byUnblocker := c.rights()&rightUnblock != 0 && p.flags&pinUnblockable != 0
 		byAdmin := c.rights()&rightAdmin != 0 && p.flags&pinAdminSets != 0
@@ -41,17 +41,17 @@ func (c *Card) resetRetryCounter(m *command) ([]byte, status) {
 			return nil, swSecurity
 		}
 	case 2 * pinLength:
-		code = m.data[pinLength:]
+		code = m.Data[pinLength:]
 		if !p.longEnough(code) {
 			return nil, swLength
 		}
-		if sw := c.tryPUK(m.p2, m.data[:pinLength]); sw != swOK {
+		if sw := c.tryPUK(m.P2, m.Data[:pinLength]); sw != swOK {
 			return nil, sw
 		}
 	default:
 		return nil, swLength
 	}
-	if sw := c.setCode(m.p2, code); sw != swOK {
+	if sw := c.setCode(m.P2, code); sw != swOK {
 		return nil, sw
 	}
 	if p.flags&pinRelock != 0 {
@@ -73,7 +73,7 @@ func (c *Card) setCode(ref byte, code []byte) status {
 	p.tries = p.max
 	p.flags &^= pinLocked
 	c.journal.pin(int(ref))
-	c.power.Wrote()
+	c.line.Wrote()
 	return swOK
 }
 
@@ -112,7 +112,7 @@ func (c *Card) initialisePIN(ref byte, data []byte) status {
 	p.tries, p.pukTries = p.max, p.pukMax
 	c.pins[ref] = p
 	c.journal.pin(int(ref))
-	c.power.Wrote()
+	c.line.Wrote()
 	return swOK
 }
 

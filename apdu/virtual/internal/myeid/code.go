@@ -54,7 +54,7 @@ func (c *Card) matches(ref byte, x *code, which string, given *[pinLength]byte) 
 	}
 	n := normal(given)
 	defer clear(n[:])
-	private, ok := c.kit.Open(x.lock, n[:], c.label(record(pinFolder, uint32(ref)), which))
+	private, ok := c.kit.Open(x.lock, n[:], c.label(recordKey(pinFolder, uint32(ref)), which))
 	if !ok {
 		return false, swOK
 	}
@@ -80,14 +80,14 @@ func (c *Card) shut(ref int, x *code, which string) bool {
 	defer clear(private)
 	n := normal(&x.value)
 	defer clear(n[:])
-	x.lock = c.kit.Close(n[:], private, c.label(record(pinFolder, uint32(ref)), which))
+	x.lock = c.kit.Close(n[:], private, c.label(recordKey(pinFolder, uint32(ref)), which))
 	return true
 }
 
 // renew gives a PIN another pair if its codes are known: the private half of
 // the present one lay open in the file.
 func (c *Card) renew(ref int) {
-	p, key := &c.pins[ref], record(pinFolder, uint32(ref))
+	p, key := &c.pins[ref], recordKey(pinFolder, uint32(ref))
 	pair, err := seal.NewPair()
 	if err != nil {
 		return // with the present one the card is as good as before

@@ -1,57 +1,18 @@
 package myeid
 
-// Numbers of the command format.
-const (
-	maxShortAnswer   = 256
-	maxChainedBytes  = 4096 // the longest body that several commands may carry together
-	chainingClassBit = 0x10
-	proprietaryClass = 0xA0
-	insGetResponse   = 0xC0
-	insPerformSecOp  = 0x2A
+import (
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/exchange"
 )
 
-// command is one parsed command APDU.
-type command struct {
-	cla, ins, p1, p2 byte
-	data             []byte
-	ne               int // response bytes wanted, 0 to 256
-}
+// Numbers of the command format.
+const (
+	maxChainedBytes  = 4096 // the longest body that several commands may carry together
+	proprietaryClass = 0xA0
+	insPerformSecOp  = 0x2A
+	insDeleteFile    = 0xE4
+)
 
-// p1p2 returns both parameter bytes as one number.
-func (m *command) p1p2() uint16 { return uint16(m.p1)<<8 | uint16(m.p2) }
-
-// more tells whether the sender announced further parts of the same command
-// (ISO 7816-4 §5.3.3).
-func (m *command) more() bool { return m.cla&chainingClassBit != 0 }
-
-// parse reads a short command APDU, cases 1 to 4 (ISO 7816-4 §5.1). Extended
-// length is refused with 6700, as a card without that capability does.
-func parse(raw []byte) (command, status) {
-	if len(raw) < 4 {
-		return command{}, swLength
-	}
-	m := command{cla: raw[0], ins: raw[1], p1: raw[2], p2: raw[3]}
-	body := raw[4:]
-	switch {
-	case len(body) == 0:
-	case len(body) == 1:
-		m.ne = le(body[0])
-	case body[0] != 0 && len(body) == 1+int(body[0]):
-		m.data = body[1:]
-	case body[0] != 0 && len(body) == 2+int(body[0]):
-		m.data, m.ne = body[1:len(body)-1], le(body[len(body)-1])
-	default:
-		return command{}, swLength
-	}
-	return m, swOK
-}
-
-func le(b byte) int {
-	if b == 0 {
-		return maxShortAnswer
-	}
-	return int(b)
-}
+type command = exchange.Command
 
 // shape says what a command's body must be like.
 type shape byte
@@ -64,9 +25,9 @@ const (
 )
 
 func (s shape) fits(m *command) bool {
-	return (s&hasData == 0 || len(m.data) > 0) &&
-		(s&noData == 0 || len(m.data) == 0) &&
-		(s&hasLe == 0 || m.ne > 0)
+	return (s&hasData == 0 || len(m.Data) > 0) &&
+		(s&noData == 0 || len(m.Data) == 0) &&
+		(s&hasLe == 0 || m.Le > 0)
 }
 
 // instruction is a row of the card's command table.
@@ -90,7 +51,7 @@ var instructions = [256]instruction{
 	0x86: {(*Card).generalAuthenticate, hasData | chained},
 	0xA4: {(*Card).selectFile, 0},
 	0xB0: {(*Card).readBinary, noData | hasLe},
-	0xC0: {(*Card).getResponse, noData | hasLe},
+	0xC0: {func(c *Card, m *command) ([]byte, status) { return c.line.GetResponse(m) }, noData | hasLe},
 	0xCA: {(*Card).getData, noData | hasLe},
 	0xD6: {(*Card).updateBinary, hasData},
 	0xDA: {(*Card).putData, hasData | chained},
@@ -98,17 +59,10 @@ var instructions = [256]instruction{
 	0xE4: {(*Card).deleteFile, noData},
 }
 
-// checkClass accepts the interindustry class of channel 0, with or without
-// the chaining bit, and A0 for DELETE FILE.
-func checkClass(cla, ins byte) status {
-	switch {
-	case cla&^chainingClassBit == 0, cla == proprietaryClass && ins == 0xE4:
+// checkClass accepts A0 for DELETE FILE, too.
+func checkClass(m *command) status {
+	if m.CLA == proprietaryClass && m.INS == insDeleteFile {
 		return swOK
-	case cla&0xE0 == 0 && cla&0x0C != 0:
-		return swSecure
-	case cla&0xE0 == 0, cla&0xC0 == 0x40:
-		return swChannel
-	default:
-		return swClass
 	}
+	return exchange.CheckClass(m.CLA)
 }

@@ -6,10 +6,10 @@ const maxFileSize = 0x7FFF // what a 15-bit offset reaches
 
 // createFile makes a file in the current DF and selects it (ISO 7816-9 §9.2).
 func (c *Card) createFile(m *command) ([]byte, status) {
-	if m.p1p2() != 0 {
+	if m.P1P2() != 0 {
 		return nil, swP1P2
 	}
-	f, sw := parseFCP(m.data)
+	f, sw := parseFCP(m.Data)
 	if sw != swOK {
 		return nil, sw
 	}
@@ -24,7 +24,7 @@ func (c *Card) createFile(m *command) ([]byte, status) {
 	}
 	c.attach(df, f)
 	c.current = f
-	c.power.Wrote()
+	c.line.Wrote()
 	c.wrote(1)
 	return nil, swOK
 }

@@ -3,7 +3,7 @@ package myeid
 // deleteFile removes the current file, a DF with all that is in it, and
 // selects the DF that it was in (ISO 7816-9 §9.3).
 func (c *Card) deleteFile(m *command) ([]byte, status) {
-	if m.p1p2() != 0 {
+	if m.P1P2() != 0 {
 		return nil, swP1P2
 	}
 	f := c.current

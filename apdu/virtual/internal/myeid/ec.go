@@ -38,18 +38,18 @@ func signECDSA(k *key, hash []byte) ([]byte, status) {
 // generalAuthenticate is the key agreement: 7C { 85 point } gives the x
 // coordinate of the product.
 func (c *Card) generalAuthenticate(m *command) ([]byte, status) {
-	if m.p1p2() != 0 {
+	if m.P1P2() != 0 {
 		return nil, swP1P2
 	}
 	f, sw := c.env.ready(forAgreement)
 	if sw != swOK {
 		return nil, sw
 	}
-	point, ok := authenticationPoint(m.data)
+	point, ok := authenticationPoint(m.Data)
 	if !ok {
 		return nil, swInvalidData
 	}
-	m.data = point
+	m.Data = point
 	return c.use(f, m, c.agree)
 }
 
@@ -58,10 +58,10 @@ func (c *Card) agree(f *file, m *command) ([]byte, status) {
 		return nil, swConditions
 	}
 	size := (f.key.ec.Curve.Params().BitSize + 7) / 8
-	if len(m.data) != 1+2*size || m.data[0] != 0x04 {
+	if len(m.Data) != 1+2*size || m.Data[0] != 0x04 {
 		return nil, swInvalidData
 	}
-	peer, err := f.key.dh.Curve().NewPublicKey(m.data)
+	peer, err := f.key.dh.Curve().NewPublicKey(m.Data)
 	if err != nil {
 		return nil, swConditions
 	}

@@ -1,43 +1,29 @@
 package myeid
 
 import (
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
 
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
-// encoder collects records.
-type encoder struct {
-	changes []Change
-	err     error
-}
-
-func (e *encoder) put(key string, v any) {
-	value, err := json.Marshal(v)
-	e.err = errors.Join(e.err, err)
-	e.changes = append(e.changes, Change{key, value})
-}
-
-func (e *encoder) drop(key string) { e.changes = append(e.changes, Change{Key: key}) }
-
 // encodeChanges turns the journal into records.
-func (c *Card) encodeChanges() ([]Change, error) {
-	var e encoder
+func (c *Card) encodeChanges() *record.Encoder {
+	var e record.Encoder
 	j := &c.journal
 	if j.head {
-		e.put(HeadRecord, headImage{c.id, c.persona, c.lifeCycle, c.counter, c.nextUID, c.root.uid})
+		e.Put(HeadRecord, headImage{c.id, c.persona, c.lifeCycle, c.counter, c.nextUID, c.root.uid})
 	}
 	c.encodePINs(&e)
 	for _, uid := range j.gone {
 		for _, folder := range []string{fileFolder, contentFolder, keyFolder, sealedFolder} {
-			e.drop(record(folder, uid))
+			e.Drop(recordKey(folder, uid))
 		}
 	}
 	for f := range j.headers {
-		e.put(record(fileFolder, f.uid), f.image())
+		e.Put(recordKey(fileFolder, f.uid), f.image())
 	}
 	for f := range j.contents {
 		c.encodeContent(&e, f)
@@ -45,10 +31,10 @@ func (c *Card) encodeChanges() ([]Change, error) {
 	for f := range j.keys {
 		c.encodeKey(&e, f)
 	}
-	return e.changes, e.err
+	return &e
 }
 
-func (c *Card) encodePINs(e *encoder) {
+func (c *Card) encodePINs(e *record.Encoder) {
 	// All pairs first: PINs are sealed to those of others.
 	for ref := range c.pins {
 		p := &c.pins[ref]
@@ -57,17 +43,17 @@ func (c *Card) encodePINs(e *encoder) {
 		}
 		var err error
 		if p.pair, err = seal.NewPair(); err != nil {
-			e.err = errors.Join(e.err, err)
+			e.Fail(err)
 			return
 		}
 	}
 	for ref := 1; ref <= pinCount; ref++ {
-		switch key := record(pinFolder, uint32(ref)); {
+		switch key := recordKey(pinFolder, uint32(ref)); {
 		case c.journal.pins&(1<<ref) == 0:
 		case c.pins[ref].set:
 			c.encodePIN(e, ref, key)
 		default:
-			e.drop(key)
+			e.Drop(key)
 		}
 	}
 }
@@ -76,28 +62,28 @@ var errUnknown = errors.New("something is to be kept that is not known")
 
 // demand has nothing kept if that would lose what is not known. It happens
 // with forged records only.
-func (e *encoder) demand(known bool) {
+func demand(e *record.Encoder, known bool) {
 	if !known {
-		e.err = errors.Join(e.err, errUnknown)
+		e.Fail(errUnknown)
 	}
 }
 
-func (c *Card) encodePIN(e *encoder, ref int, key string) {
+func (c *Card) encodePIN(e *record.Encoder, ref int, key string) {
 	p := &c.pins[ref]
-	e.demand(c.shut(ref, &p.code, ownCode) && c.shut(ref, &p.puk, itsPUK))
+	demand(e, c.shut(ref, &p.code, ownCode) && c.shut(ref, &p.puk, itsPUK))
 	i := pinImage{
 		Tries: p.tries, PUKTries: p.pukTries, Max: p.max, PUKMax: p.pukMax,
 		Flags: p.flags, Kind: p.kind, Grid: p.grid, MinLength: p.minLen, MinOfPUK: p.pukMin,
 		Public: p.pair.Public(), CodeLock: p.code.lock, PUKLock: p.puk.lock,
 	}
 	if c.lifeCycle == stateOperational {
-		e.err = errors.Join(e.err, c.deposit(ref))
+		e.Fail(c.deposit(ref))
 		i.Escrow = p.escrow
 	} else {
 		i.Private = p.pair.Private()
 		defer clear(i.Private)
 	}
-	e.put(key, i)
+	e.Put(key, i)
 }
 
 func (f *file) image() fileImage {
@@ -109,25 +95,25 @@ func (f *file) image() fileImage {
 	return i
 }
 
-func (c *Card) encodeContent(e *encoder, f *file) {
-	key := record(contentFolder, f.uid)
+func (c *Card) encodeContent(e *record.Encoder, f *file) {
+	key := recordKey(contentFolder, f.uid)
 	if !c.seals(f) {
-		e.demand(f.closed == nil)
-		e.changes = append(e.changes, Change{key, slices.Clone(f.content)})
-		e.drop(record(sealedFolder, f.uid))
+		demand(e, f.closed == nil)
+		e.PutBytes(key, slices.Clone(f.content))
+		e.Drop(recordKey(sealedFolder, f.uid))
 		return
 	}
-	e.drop(key)
+	e.Drop(key)
 	layers, err := c.sealContent(f)
-	e.putLayers(f, layers, err)
+	putLayers(e, f, layers, err)
 }
 
-func (c *Card) encodeKey(e *encoder, f *file) {
+func (c *Card) encodeKey(e *record.Encoder, f *file) {
 	i := keyImage{Parts: maps.Clone(f.key.parts)}
 	if !c.seals(f) {
-		e.demand(f.closed == nil)
-		e.put(record(keyFolder, f.uid), i)
-		e.drop(record(sealedFolder, f.uid))
+		demand(e, f.closed == nil)
+		e.Put(recordKey(keyFolder, f.uid), i)
+		e.Drop(recordKey(sealedFolder, f.uid))
 		return
 	}
 	maps.DeleteFunc(i.Parts, func(id byte, _ []byte) bool {
@@ -145,17 +131,17 @@ func (c *Card) encodeKey(e *encoder, f *file) {
 	} else {
 		i.Point = k.q
 	}
-	e.put(record(keyFolder, f.uid), i)
+	e.Put(recordKey(keyFolder, f.uid), i)
 	layers, err := c.sealKey(f)
-	e.putLayers(f, layers, err)
+	putLayers(e, f, layers, err)
 }
 
 // putLayers keeps what is sealed of a file, if anything is.
-func (e *encoder) putLayers(f *file, layers [][]byte, err error) {
-	e.err = errors.Join(e.err, err)
+func putLayers(e *record.Encoder, f *file, layers [][]byte, err error) {
+	e.Fail(err)
 	if len(layers) == 0 {
-		e.drop(record(sealedFolder, f.uid))
+		e.Drop(recordKey(sealedFolder, f.uid))
 		return
 	}
-	e.put(record(sealedFolder, f.uid), sealedImage{layers})
+	e.Put(recordKey(sealedFolder, f.uid), sealedImage{layers})
 }

@@ -53,9 +53,9 @@ func (e *environment) ready(purpose uint16) (*file, status) {
 func (c *Card) manageSecurityEnvironment(m *command) ([]byte, status) {
 	c.env.drop()
 	c.dropHalf()
-	switch m.p1p2() {
+	switch m.P1P2() {
 	case restoreEmptied:
-		if len(m.data) != 0 {
+		if len(m.Data) != 0 {
 			return nil, swLcInconsist
 		}
 		return nil, swOK
@@ -63,9 +63,9 @@ func (c *Card) manageSecurityEnvironment(m *command) ([]byte, status) {
 	default:
 		return nil, swUnsupported
 	}
-	e := environment{purpose: m.p1p2()}
+	e := environment{purpose: m.P1P2()}
 	var algSet bool
-	for rest := m.data; ; {
+	for rest := m.Data; ; {
 		tag, value, after, ok := nextTLV(rest)
 		if !ok {
 			return nil, swInvalidData

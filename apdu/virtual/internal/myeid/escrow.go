@@ -57,5 +57,5 @@ func (c *Card) recover(ref byte) bool {
 }
 
 func (c *Card) escrowLabel(ref, by byte) string {
-	return c.label(record(pinFolder, uint32(ref)), "for "+record(pinFolder, uint32(by)))
+	return c.label(recordKey(pinFolder, uint32(ref)), "for "+recordKey(pinFolder, uint32(by)))
 }

@@ -157,7 +157,7 @@ func (c *Card) detach(f *file) {
 	f.walk(func(g *file) {
 		c.remove(g)
 		if !g.session() {
-			c.power.Wrote()
+			c.line.Wrote()
 		}
 	})
 }
@@ -206,13 +206,13 @@ func (c *Card) format(mf, app acl) {
 	c.verified = 0
 	c.env.drop()
 	c.journal.head = true
-	c.power.Wrote()
+	c.line.Wrote()
 	for ref := range c.pins {
 		was := c.pins[ref].set
 		c.pins[ref].clear()
 		c.journal.pin(ref)
 		if was {
-			c.power.Wrote()
+			c.line.Wrote()
 		}
 	}
 }

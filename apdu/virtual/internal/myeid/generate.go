@@ -17,7 +17,7 @@ var (
 // generateKeyPair makes a key in the current file, which must be empty. It
 // answers the public key if the command has room for it.
 func (c *Card) generateKeyPair(m *command) ([]byte, status) {
-	if m.p1p2() != 0 {
+	if m.P1P2() != 0 {
 		return nil, swP1P2
 	}
 	f := c.current
@@ -25,9 +25,9 @@ func (c *Card) generateKeyPair(m *command) ([]byte, status) {
 	switch {
 	case f.isDF():
 		return nil, swNoCurrentEF
-	case !rsaFile && !ecFile, ecFile && len(m.data) != 0:
+	case !rsaFile && !ecFile, ecFile && len(m.Data) != 0:
 		return nil, swConditions
-	case rsaFile && len(m.data) != 0 && !bytes.Equal(m.data, exponentTag81) && !bytes.Equal(m.data, exponentTag02):
+	case rsaFile && len(m.Data) != 0 && !bytes.Equal(m.Data, exponentTag81) && !bytes.Equal(m.Data, exponentTag02):
 		return nil, swInvalidData
 	case !c.allowed(f.acl.generate()):
 		return nil, swSecurity

@@ -3,24 +3,26 @@ package myeid
 import (
 	"crypto/rand"
 	"encoding/binary"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
 )
 
 // getData is GET DATA. All the card's objects have 01 in P1.
 func (c *Card) getData(m *command) ([]byte, status) {
-	if m.p1 != 0x01 {
+	if m.P1 != 0x01 {
 		return nil, swNoReference
 	}
 	switch {
-	case m.p2 <= 0x02:
-		return c.rsaData(m.p2)
-	case m.p2 >= 0x81 && m.p2 <= 0x86:
-		return c.ecData(m.p2)
-	case m.p2 >= 0xA1 && m.p2 <= 0xA6:
-		return c.list(m.p2), swOK
-	case m.p2 >= 0xB1 && m.p2 <= 0xBE:
-		return c.pins[m.p2&0x0F].info(), swOK
+	case m.P2 <= 0x02:
+		return c.rsaData(m.P2)
+	case m.P2 >= 0x81 && m.P2 <= 0x86:
+		return c.ecData(m.P2)
+	case m.P2 >= 0xA1 && m.P2 <= 0xA6:
+		return c.list(m.P2), swOK
+	case m.P2 >= 0xB1 && m.P2 <= 0xBE:
+		return c.pins[m.P2&0x0F].info(), swOK
 	}
-	switch m.p2 {
+	switch m.P2 {
 	case 0xA0:
 		return c.appletInfo(), swOK
 	case 0xAA:
@@ -60,13 +62,13 @@ func listed(which byte, k kind) bool {
 
 // getChallenge answers random bytes; with Le 00 it refuses as MyEID does.
 func (c *Card) getChallenge(m *command) ([]byte, status) {
-	if m.p1p2() != 0 {
+	if m.P1P2() != 0 {
 		return nil, swP1P2
 	}
-	if m.ne == maxShortAnswer {
+	if m.Le == apdu.MaxShortLe {
 		return nil, swNoDiagnosis
 	}
-	out := make([]byte, m.ne)
+	out := make([]byte, m.Le)
 	rand.Read(out)
 	return out, swOK
 }

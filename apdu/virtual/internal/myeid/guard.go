@@ -33,7 +33,7 @@ func (c *Card) label(key, what string) string {
 }
 
 func (c *Card) layerLabel(f *file, n int) string {
-	return c.label(record(sealedFolder, f.uid), "layer "+strconv.Itoa(n))
+	return c.label(recordKey(sealedFolder, f.uid), "layer "+strconv.Itoa(n))
 }
 
 // guard returns the condition under which the private part of a file is used.

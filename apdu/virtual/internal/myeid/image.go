@@ -99,4 +99,4 @@ func (p *keyParts) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-func record(folder string, n uint32) string { return fmt.Sprintf("%s%08x", folder, n) }
+func recordKey(folder string, n uint32) string { return fmt.Sprintf("%s%08x", folder, n) }

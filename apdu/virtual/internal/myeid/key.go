@@ -107,14 +107,14 @@ func (c *Card) importPart(id byte, data []byte) status {
 // in between leaves a private key without its public half.
 func (c *Card) keyChanged(f *file, prop uint16, writes int) {
 	c.journal.key(f)
-	c.power.Wrote()
+	c.line.Wrote()
 	if f.key.usable() {
 		prop |= propValid
 	}
 	if f.prop|prop != f.prop {
 		f.prop |= prop
 		c.journal.header(f)
-		c.power.Wrote()
+		c.line.Wrote()
 	}
 	c.wrote(writes)
 }

@@ -15,7 +15,7 @@ const (
 
 func (c *Card) performSecurityOperation(m *command) ([]byte, status) {
 	var purpose uint16
-	switch m.p1p2() {
+	switch m.P1P2() {
 	case opSign:
 		purpose = forSigning
 	case opDecipher, opDecipherInd, opUnwrap, opUnwrapInd:
@@ -25,22 +25,22 @@ func (c *Card) performSecurityOperation(m *command) ([]byte, status) {
 	default:
 		return nil, swP1P2
 	}
-	if (len(m.data) == 0) != (m.p1p2() == opWrap) {
+	if (len(m.Data) == 0) != (m.P1P2() == opWrap) {
 		return nil, swLength
 	}
 	f, sw := c.env.ready(purpose)
 	if sw != swOK {
 		return nil, sw
 	}
-	if m.p1p2() == opDecipherInd || m.p1p2() == opUnwrapInd {
-		whole, sw := c.joinHalves(m.data)
+	if m.P1P2() == opDecipherInd || m.P1P2() == opUnwrapInd {
+		whole, sw := c.joinHalves(m.Data)
 		if whole == nil {
 			return nil, sw
 		}
 		defer c.dropHalf()
-		m.data = whole
+		m.Data = whole
 	}
-	return c.use(f, m, c.operation(m.p1p2(), f))
+	return c.use(f, m, c.operation(m.P1P2(), f))
 }
 
 // operation picks what to do from P1 P2 and the kind of key.
@@ -67,7 +67,7 @@ func (c *Card) operation(p1p2 uint16, f *file) func(*file, *command) ([]byte, st
 // consent for every use drops that PIN afterwards; the parts of one message
 // to a cipher are one use.
 func (c *Card) use(f *file, m *command, run func(*file, *command) ([]byte, status)) ([]byte, status) {
-	goesOn := c.env.open && (m.p1p2() == opEncipher || m.p1p2() == opDecipher)
+	goesOn := c.env.open && (m.P1P2() == opEncipher || m.P1P2() == opDecipher)
 	c.env.open = goesOn
 	switch {
 	case !goesOn && !c.allowed(f.acl.use()):
@@ -113,10 +113,10 @@ func (c *Card) joinHalves(data []byte) ([]byte, status) {
 func (c *Card) sign(f *file, m *command) ([]byte, status) {
 	switch f.kind.plain() {
 	case kindRSA:
-		return signRSA(&f.key, c.env.alg, m.data)
+		return signRSA(&f.key, c.env.alg, m.Data)
 	case kindEC:
 		if c.env.alg == algEC {
-			return signECDSA(&f.key, m.data)
+			return signECDSA(&f.key, m.Data)
 		}
 	}
 	return nil, swConditions

@@ -79,7 +79,7 @@ func (c *Card) try(ref byte, given []byte, x *code, which string, tries *byte, m
 	if c.commit() != nil {
 		return swMemory
 	}
-	c.power.Wrote()
+	c.line.Wrote()
 	var block [pinLength]byte
 	defer clear(block[:])
 	fill(block[copy(block[:], given):])
@@ -89,7 +89,7 @@ func (c *Card) try(ref byte, given []byte, x *code, which string, tries *byte, m
 	case right:
 		*tries = max
 		c.journal.pin(int(ref))
-		c.power.Wrote()
+		c.line.Wrote()
 		return swOK
 	case *tries == 0:
 		return swBlocked

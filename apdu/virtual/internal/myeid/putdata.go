@@ -4,14 +4,14 @@ package myeid
 // the selected file.
 func (c *Card) putData(m *command) ([]byte, status) {
 	switch {
-	case m.p1 != 0x01:
+	case m.P1 != 0x01:
 		return nil, swP1P2
-	case m.p2 >= 1 && m.p2 <= pinCount:
-		return nil, c.initialisePIN(m.p2, m.data)
-	case m.p2 == 0xE0:
-		return nil, c.initialiseApplet(m.data)
+	case m.P2 >= 1 && m.P2 <= pinCount:
+		return nil, c.initialisePIN(m.P2, m.Data)
+	case m.P2 == 0xE0:
+		return nil, c.initialiseApplet(m.Data)
 	}
-	return nil, c.importPart(m.p2, m.data)
+	return nil, c.importPart(m.P2, m.Data)
 }
 
 // initialiseApplet wipes everything: FFFF, the access conditions of the
@@ -41,16 +41,16 @@ func (c *Card) initialiseApplet(data []byte) status {
 // hold.
 func (c *Card) activateApplet(m *command) ([]byte, status) {
 	switch {
-	case m.p1p2() != 0x0400:
+	case m.P1P2() != 0x0400:
 		return nil, swP1P2
-	case string(m.data) != appName:
+	case string(m.Data) != appName:
 		return nil, swNotFound
 	}
 	if c.lifeCycle != stateOperational {
 		c.lifeCycle = stateOperational
 		c.journal.head = true
 		c.closeUp()
-		c.power.Wrote()
+		c.line.Wrote()
 	}
 	return nil, swOK
 }

@@ -12,21 +12,15 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
 // restore replaces the card's lasting state by what the Store has.
 func (c *Card) restore() error {
-	records, err := c.store.Records()
-	if err != nil {
+	fresh := &Card{store: c.store, kit: c.kit}
+	if err := record.Read(c.store, fresh.decode); err != nil {
 		return err
-	}
-	fresh := &Card{store: c.store, kit: c.kit, broken: c.broken}
-	if err := fresh.decode(records); err != nil {
-		return err
-	}
-	for _, value := range records {
-		clear(value)
 	}
 	fresh.journal.on = true
 	fresh.inherit(c)
@@ -44,11 +38,11 @@ func (c *Card) decode(records map[string][]byte) error {
 	}
 	c.persona, c.lifeCycle, c.counter, c.nextUID = head.Persona, head.LifeCycle, head.Counter, head.NextUID
 	for ref := uint32(1); ref <= pinCount; ref++ {
-		if _, set := records[record(pinFolder, ref)]; !set {
+		if _, set := records[recordKey(pinFolder, ref)]; !set {
 			continue
 		}
 		var i pinImage
-		if err := decodeRecord(records, record(pinFolder, ref), &i); err != nil {
+		if err := decodeRecord(records, recordKey(pinFolder, ref), &i); err != nil {
 			return err
 		}
 		if err := c.pins[ref].decode(i); err != nil {
@@ -141,7 +135,7 @@ func (c *Card) decodeFiles(records map[string][]byte, root uint32) error {
 
 func (c *Card) decodeFile(records map[string][]byte, uid uint32, files map[uint32]*file) (*file, error) {
 	var i fileImage
-	if err := decodeRecord(records, record(fileFolder, uid), &i); err != nil {
+	if err := decodeRecord(records, recordKey(fileFolder, uid), &i); err != nil {
 		return nil, err
 	}
 	f := &file{uid: uid, id: i.ID, kind: kind(i.Kind), sizeTag: i.SizeTag, size: i.Size, prop: i.Prop, name: i.Name}
@@ -162,7 +156,7 @@ func (c *Card) decodeFile(records map[string][]byte, uid uint32, files map[uint3
 }
 
 func (c *Card) decodeContent(f *file, records map[string][]byte) (err error) {
-	open, there := records[record(contentFolder, f.uid)]
+	open, there := records[recordKey(contentFolder, f.uid)]
 	if there {
 		f.content = slices.Clone(open)
 	} else {
@@ -183,7 +177,7 @@ func (c *Card) decodeLayers(f *file, records map[string][]byte) (*closed, error)
 	if c.pair(f) == nil {
 		return &closed{}, nil
 	}
-	if err := decodeRecord(records, record(sealedFolder, f.uid), &i); err != nil {
+	if err := decodeRecord(records, recordKey(sealedFolder, f.uid), &i); err != nil {
 		return nil, err
 	}
 	if len(i.Layers) == 0 || len(i.Layers) > maxLayers+1 {
@@ -193,11 +187,11 @@ func (c *Card) decodeLayers(f *file, records map[string][]byte) (*closed, error)
 }
 
 func (c *Card) decodeKey(f *file, records map[string][]byte) error {
-	if _, ok := records[record(keyFolder, f.uid)]; !ok {
+	if _, ok := records[recordKey(keyFolder, f.uid)]; !ok {
 		return nil
 	}
 	var i keyImage
-	if err := decodeRecord(records, record(keyFolder, f.uid), &i); err != nil {
+	if err := decodeRecord(records, recordKey(keyFolder, f.uid), &i); err != nil {
 		return err
 	}
 	for id, part := range i.Parts {

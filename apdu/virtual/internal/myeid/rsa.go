@@ -44,9 +44,9 @@ func (c *Card) decryptRSA(f *file, m *command) ([]byte, status) {
 	}
 	switch c.env.alg {
 	case algRaw:
-		return rawRSA(k, m.data)
+		return rawRSA(k, m.Data)
 	case algPKCS1:
-		return decryptPKCS1(k, m.data)
+		return decryptPKCS1(k, m.Data)
 	}
 	return nil, swConditions
 }

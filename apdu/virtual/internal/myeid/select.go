@@ -23,15 +23,15 @@ const (
 )
 
 func (c *Card) selectFile(m *command) ([]byte, status) {
-	if m.p2 != answerFCI && m.p2 != answerNothing {
+	if m.P2 != answerFCI && m.P2 != answerNothing {
 		return nil, swP1P2
 	}
-	f, sw := c.find(m.p1, m.data)
+	f, sw := c.find(m.P1, m.Data)
 	if sw != swOK {
 		return nil, sw
 	}
 	c.current = f
-	if m.p2 == answerNothing {
+	if m.P2 == answerNothing {
 		return nil, swOK
 	}
 	return c.fci(f), swOK

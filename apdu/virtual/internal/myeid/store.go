@@ -4,26 +4,13 @@ import (
 	"crypto/rand"
 	"fmt"
 
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
-// Change is one record to write, or to delete if Value is nil.
-type Change struct {
-	Key   string // a folder and a name: "file/0000002a"
-	Value []byte
-}
-
-// Store keeps a card's state as records. Commit makes all changes at once, or
-// none; when it returns without an error they outlive the process. The card
-// clears the values afterwards, for they hold secrets.
-type Store interface {
-	Commit(changes []Change) error
-	Records() (map[string][]byte, error)
-}
-
 // Create makes a blank card that is kept in a Store, with what its PINs guard
 // sealed by the kit.
-func Create(p Persona, s Store, kit seal.Kit) (*Card, error) {
+func Create(p Persona, s record.Store, kit seal.Kit) (*Card, error) {
 	c := &Card{persona: p, store: s, kit: kit, counter: 1, nextUID: 1, id: newID()}
 	c.journal.on = true
 	c.format(mfACL, appACL)
@@ -42,7 +29,7 @@ func newID() []byte {
 
 // Load makes a card from what a Store has kept. What PINs guard is known once
 // they are given.
-func Load(s Store, kit seal.Kit) (*Card, error) {
+func Load(s record.Store, kit seal.Kit) (*Card, error) {
 	c := &Card{store: s, kit: kit}
 	if err := c.restore(); err != nil {
 		return nil, fmt.Errorf("myeid: %w", err)
@@ -76,26 +63,17 @@ func (c *Card) Rewrite() error {
 // back to what the Store has: a command that could not be kept has not
 // happened.
 func (c *Card) commit() error {
-	if c.journal.empty() {
-		return nil
+	if c.broken != nil || c.journal.empty() {
+		return c.broken
 	}
-	changes, err := c.encodeChanges()
-	if err == nil {
-		err = c.store.Commit(changes)
-	}
-	for _, change := range changes {
-		clear(change.Value)
-	}
+	err := c.encodeChanges().Commit(c.store)
 	c.journal = journal{on: true}
 	if err == nil {
 		return nil
 	}
 	if c.restore() != nil {
-		c.broken = true
+		c.broken = err
 	}
 	c.Reset()
 	return err
 }
-
-// failed tells whether the card cannot go on at all.
-func (c *Card) failed() bool { return c.broken }

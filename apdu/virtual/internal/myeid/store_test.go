@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/myeid"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
@@ -23,7 +24,7 @@ type memory struct {
 	lost    bool
 }
 
-func (m *memory) Commit(changes []myeid.Change) error {
+func (m *memory) Commit(changes []record.Change) error {
 	m.commits++
 	if m.fail {
 		return errors.New("disk full")

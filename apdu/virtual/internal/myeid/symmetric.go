@@ -9,10 +9,10 @@ import (
 // for the ciphers that bit says that the message goes on, not that the
 // command does.
 func (c *Card) streams(m *command) bool {
-	if m.ins != insPerformSecOp || c.env.purpose == 0 || !c.env.key.kind.isSecret() {
+	if m.INS != insPerformSecOp || c.env.purpose == 0 || !c.env.key.kind.isSecret() {
 		return false
 	}
-	return m.p1p2() == opEncipher || m.p1p2() == opDecipher
+	return m.P1P2() == opEncipher || m.P1P2() == opDecipher
 }
 
 // encipher runs the cipher over a message or a part of it.
@@ -20,22 +20,22 @@ func (c *Card) encipher(f *file, m *command) ([]byte, status) {
 	if f.key.block == nil {
 		return nil, swStructure
 	}
-	data := m.data
+	data := m.Data
 	switch {
-	case c.env.alg == algPKCS7 && !m.more():
+	case c.env.alg == algPKCS7 && !m.More():
 		data = pad7(data, f.key.block.BlockSize())
 	case c.env.alg != algRaw && c.env.alg != algPKCS7:
 		return nil, swConditions
 	}
-	return c.crypt(f.key.block, data, m.more(), cbcEncrypt)
+	return c.crypt(f.key.block, data, m.More(), cbcEncrypt)
 }
 
 func (c *Card) decipher(f *file, m *command) ([]byte, status) {
 	if c.env.alg != algRaw && c.env.alg != algPKCS7 {
 		return nil, swConditions
 	}
-	out, sw := c.crypt(f.key.block, m.data, m.more(), cbcDecrypt)
-	if sw == swOK && c.env.alg == algPKCS7 && !m.more() {
+	out, sw := c.crypt(f.key.block, m.Data, m.More(), cbcDecrypt)
+	if sw == swOK && c.env.alg == algPKCS7 && !m.More() {
 		return unpad7(out, f.key.block.BlockSize())
 	}
 	return out, sw

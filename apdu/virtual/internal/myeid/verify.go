@@ -2,24 +2,24 @@ package myeid
 
 // verify is VERIFY; without data it asks for the state (ISO 7816-4 §7.5.6).
 func (c *Card) verify(m *command) ([]byte, status) {
-	if m.p1 != 0 {
+	if m.P1 != 0 {
 		return nil, swP1P2
 	}
-	p, sw := c.pinAt(m.p2)
+	p, sw := c.pinAt(m.P2)
 	switch {
 	case sw != swOK:
 		return nil, sw
-	case len(m.data) == 0:
-		return nil, c.pinState(m.p2)
-	case len(m.data) > pinLength:
+	case len(m.Data) == 0:
+		return nil, c.pinState(m.P2)
+	case len(m.Data) > pinLength:
 		return nil, swLength
 	case p.flags&pinLocked != 0 && p.tries > 0:
 		return nil, swConditions
 	}
-	if sw := c.tryCode(m.p2, m.data); sw != swOK {
+	if sw := c.tryCode(m.P2, m.Data); sw != swOK {
 		return nil, sw
 	}
-	c.verified |= pinBit(m.p2)
+	c.verified |= pinBit(m.P2)
 	if p.flags&pinAdmin != 0 {
 		c.verified |= rightAdmin
 	}
@@ -49,13 +49,13 @@ func (c *Card) pinState(ref byte) status {
 func (c *Card) deauthenticate(m *command) ([]byte, status) {
 	c.env.open = false
 	switch {
-	case m.p1 == 0 && m.p2 == 0:
+	case m.P1 == 0 && m.P2 == 0:
 		c.verified = 0
-	case m.p1 == 0 && m.p2 <= pinCount:
-		c.verified &^= pinBit(m.p2)
-	case m.p1 == 0xA0 && m.p2 == 0:
+	case m.P1 == 0 && m.P2 <= pinCount:
+		c.verified &^= pinBit(m.P2)
+	case m.P1 == 0xA0 && m.P2 == 0:
 		c.verified &^= rightAdmin
-	case m.p1 == 0xB0 && m.p2 == 0:
+	case m.P1 == 0xB0 && m.P2 == 0:
 		c.verified &^= rightUnblock
 	default:
 		return nil, swP1P2

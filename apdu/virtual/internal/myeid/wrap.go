@@ -88,9 +88,9 @@ func (c *Card) unwrap(f *file, m *command) ([]byte, status) {
 func (c *Card) unwrapped(f *file, m *command) ([]byte, status) {
 	switch f.kind.plain() {
 	case kindRSA:
-		return decryptPKCS1(&f.key, m.data)
+		return decryptPKCS1(&f.key, m.Data)
 	case kindAES, kindDES:
-		out, sw := c.crypt(f.key.block, m.data, false, cbcDecrypt)
+		out, sw := c.crypt(f.key.block, m.Data, false, cbcDecrypt)
 		if sw == swOK && c.env.alg == algWrapPad7 {
 			return unpad7(out, f.key.block.BlockSize())
 		}

@@ -80,10 +80,10 @@ func certificateObject(der []byte) []byte {
 // attest is Yubico's ATTEST: a certificate that says that a key was generated
 // on the card, by the attestation key.
 func (c *Card) attest(m *command) ([]byte, status) {
-	if m.p2 != 0 || !isSlot(m.p1) {
+	if m.P2 != 0 || !isSlot(m.P1) {
 		return nil, swP1P2
 	}
-	k, by := c.keys[m.p1], c.keys[refAttestation]
+	k, by := c.keys[m.P1], c.keys[refAttestation]
 	switch {
 	case k == nil:
 		return nil, swNoReference
@@ -104,7 +104,7 @@ func (c *Card) attest(m *command) ([]byte, status) {
 	if err != nil {
 		return nil, swConditions
 	}
-	out, err := certify(c.statement(k, m.p1), parent, k.public(), signer)
+	out, err := certify(c.statement(k, m.P1), parent, k.public(), signer)
 	if err != nil {
 		return nil, swConditions
 	}

@@ -40,29 +40,29 @@ func (t template) asks(tag tlv.Tag) bool {
 
 // generalAuthenticate is GENERAL AUTHENTICATE, SP 800-73-5 part 2 §3.2.4.
 func (c *Card) generalAuthenticate(m *command) ([]byte, status) {
-	t, ok := parseTemplate(m.data)
+	t, ok := parseTemplate(m.Data)
 	if !ok {
 		return nil, swWrongData
 	}
-	if m.p2 == refManagement {
+	if m.P2 == refManagement {
 		return c.authenticate(m, t)
 	}
-	k := c.keys[m.p2]
+	k := c.keys[m.P2]
 	switch {
-	case !isSlot(m.p2) && m.p2 != refAttestation:
+	case !isSlot(m.P2) && m.P2 != refAttestation:
 		return nil, swP1P2
 	case k == nil:
 		return nil, c.noKey()
-	case Algorithm(m.p1) != k.algorithm:
+	case Algorithm(m.P1) != k.algorithm:
 		return nil, swP1P2
 	}
-	if sw := c.mayUse(k, m.p2); sw != swOK {
+	if sw := c.mayUse(k, m.P2); sw != swOK {
 		return nil, sw
 	}
 	if k.closed != nil {
 		return nil, swMemory // the PIN did not open it
 	}
-	out, sw := c.compute(k, m.p2, t)
+	out, sw := c.compute(k, m.P2, t)
 	if sw != swOK {
 		return nil, sw
 	}

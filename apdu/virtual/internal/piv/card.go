@@ -3,7 +3,8 @@ package piv
 import (
 	"bytes"
 
-	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/power"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/exchange"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
@@ -22,11 +23,10 @@ const (
 // Create or Load.
 type Card struct {
 	persona Persona
-	store   Store    // nil: the state lives in memory only
-	kit     seal.Kit // for what the Store keeps
-	broken  bool     // the Store could neither keep nor give back the state
-	running command
-	power   power.Supply
+	store   record.Store // nil: the state lives in memory only
+	kit     seal.Kit     // for what the Store keeps
+	broken  error        // why the Store could neither keep nor give back the state
+	line    exchange.Line
 
 	// The lasting state.
 	id         []byte     // drawn for this card alone
@@ -44,8 +44,6 @@ type Card struct {
 	fresh    bool          // a PIN was just verified, for a key that needs it each time
 	admin    bool          // the management key was proved
 	proof    proof
-	chain    chain
-	pending  []byte // the rest of a long answer
 	touch    func() bool
 }
 
@@ -62,7 +60,7 @@ func New(p Persona) *Card {
 func (c *Card) SetTouch(f func() bool) { c.touch = f }
 
 // FailAfter has the power fail after so many writes of the next command.
-func (c *Card) FailAfter(writes int) { c.power.FailAfter(writes) }
+func (c *Card) FailAfter(writes int) { c.line.FailAfter(writes) }
 
 func (c *Card) touched() bool { return c.touch == nil || c.touch() }
 
@@ -106,7 +104,7 @@ func (c *Card) clear(user, puk, global string) {
 	c.putObject(tagDiscovery, discovery(global != ""))
 	c.management = managementKey{algorithm: p.ManagementAlgorithm, key: bytes.Clone(p.ManagementKey)}
 	c.journal.head = true
-	c.power.Wrote()
+	c.line.Wrote()
 	c.clearPINs(user, puk, global)
 	c.Reset()
 }
@@ -125,7 +123,7 @@ func (c *Card) clearPINs(user, puk, global string) {
 	for ref := range c.pins {
 		c.journal.pin(ref)
 	}
-	c.power.Wrote()
+	c.line.Wrote()
 }
 
 // discovery is the object that tells which PINs there are, SP 800-73-5 part 1
@@ -146,8 +144,7 @@ func (c *Card) Reset() {
 	c.verified = make(map[byte]bool)
 	c.fresh, c.admin = false, false
 	c.proof.drop()
-	c.chain.drop()
-	c.forget(0)
+	c.line.Reset()
 }
 
 // Selects tells whether a name in SELECT is this application's: its own, or

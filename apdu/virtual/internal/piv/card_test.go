@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
 )
 
 func TestSelectionByNameOrItsBeginning(t *testing.T) {
@@ -119,13 +120,13 @@ func TestKeysSignDecipherAndAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	if sig, sw := r.use(P256, 0x9A, tagChallenge, digest[:]); sw != swOK || !ecdsa.VerifyASN1(pub, digest[:], sig) {
-		t.Errorf("P-256: %04X", sw)
+		t.Errorf("P-256: %v", sw)
 	}
 	peer, _ := ecdh.P256().GenerateKey(rand.Reader)
 	point, _ := pub.ECDH()
 	want, _ := peer.ECDH(point)
 	if x, sw := r.use(P256, 0x9A, tagExponentiation, peer.PublicKey().Bytes()); sw != swOK || !bytes.Equal(x, want) {
-		t.Errorf("ECDH: %04X", sw)
+		t.Errorf("ECDH: %v", sw)
 	}
 	r.want(swP1P2, "0087149A", "7C04 8200 8100")
 
@@ -137,16 +138,16 @@ func TestKeysSignDecipherAndAgree(t *testing.T) {
 	cryptogram, _ := rsa.EncryptPKCS1v15(rand.Reader, rsaPub, []byte("secret"))
 	block, sw := r.use(RSA2048, 0x9D, tagChallenge, cryptogram)
 	if sw != swOK || !bytes.HasSuffix(block, []byte("\x00secret")) {
-		t.Errorf("RSA: %04X", sw)
+		t.Errorf("RSA: %v", sw)
 	}
 	_, sw = r.use(RSA2048, 0x9D, tagChallenge, bytes.Repeat([]byte{0xFF}, 256))
 	if sw != swWrongData {
-		t.Errorf("a block above the modulus: %04X", sw)
+		t.Errorf("a block above the modulus: %v", sw)
 	}
 
 	edPub := ed25519.PublicKey(r.generate(0x9E, Ed25519)[2:])
 	if sig, sw := r.use(Ed25519, 0x9E, tagChallenge, []byte("message")); sw != swOK || !ed25519.Verify(edPub, []byte("message"), sig) {
-		t.Errorf("Ed25519: %04X", sw)
+		t.Errorf("Ed25519: %v", sw)
 	}
 	xPub, err := ecdh.X25519().NewPublicKey(r.generate(0x82, X25519)[2:])
 	if err != nil {
@@ -155,7 +156,7 @@ func TestKeysSignDecipherAndAgree(t *testing.T) {
 	xPeer, _ := ecdh.X25519().GenerateKey(rand.Reader)
 	want, _ = xPeer.ECDH(xPub)
 	if x, sw := r.use(X25519, 0x82, tagExponentiation, xPeer.PublicKey().Bytes()); sw != swOK || !bytes.Equal(x, want) {
-		t.Errorf("X25519: %04X", sw)
+		t.Errorf("X25519: %v", sw)
 	}
 }
 
@@ -170,7 +171,7 @@ func TestSignatureKeyNeedsThePINEachTime(t *testing.T) {
 			sign := func(ref byte, want status) {
 				t.Helper()
 				if _, sw := r.use(P256, ref, tagChallenge, digest); sw != want {
-					t.Errorf("%02X: %04X, want %04X", ref, sw, want)
+					t.Errorf("%02X: %v, want %v", ref, sw, want)
 				}
 			}
 			sign(0x9C, swSecurity)
@@ -243,12 +244,12 @@ func TestImportedKeysAreThoseThatWereSent(t *testing.T) {
 	want, _ := rsa.SignPKCS1v15(nil, k, crypto.SHA256, digest[:])
 	block := new(big.Int).Exp(new(big.Int).SetBytes(want), big.NewInt(65537), k.N).FillBytes(make([]byte, 256))
 	if sig, sw := r.use(RSA2048, 0x9A, tagChallenge, block); sw != swOK || !bytes.Equal(sig, want) {
-		t.Errorf("%04X", sw) // with PIN policy never
+		t.Errorf("%v", sw) // with PIN policy never
 	}
 	r.admin()
 	parts[140] ^= 1
 	if _, sw := r.send("00FE079A", parts); sw != swWrongData {
-		t.Errorf("parts that do not belong together: %04X", sw)
+		t.Errorf("parts that do not belong together: %v", sw)
 	}
 	scalar := bytes.Repeat([]byte{0x11}, 32)
 	r.ok("00FE119E", tlv.New(6, scalar))
@@ -402,11 +403,11 @@ func TestTouchIsAskedFor(t *testing.T) {
 	r.admin()
 	r.generate(0x9E, P256, 0xAB, 1, 2)
 	if _, sw := r.use(P256, 0x9E, tagChallenge, make([]byte, 32)); sw != swSecurity {
-		t.Errorf("not touched: %04X", sw)
+		t.Errorf("not touched: %v", sw)
 	}
 	touched = true
 	if _, sw := r.use(P256, 0x9E, tagChallenge, make([]byte, 32)); sw != swOK || asked != 2 {
-		t.Errorf("touched: %04X, asked %d times", sw, asked)
+		t.Errorf("touched: %v, asked %d times", sw, asked)
 	}
 }
 
@@ -447,7 +448,7 @@ type memory struct {
 	fail    bool
 }
 
-func (m *memory) Commit(changes []Change) error {
+func (m *memory) Commit(changes []record.Change) error {
 	if m.fail {
 		return errors.New("full")
 	}

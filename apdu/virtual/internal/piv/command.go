@@ -1,41 +1,27 @@
 package piv
 
-import "github.com/go-cryptoki/cryptoki/apdu"
-
-// Numbers of the command format.
-const (
-	maxShortAnswer   = 256
-	maxChainedBytes  = 16 << 10 // the longest body that several commands may carry together
-	chainingClassBit = 0x10
-	insGetResponse   = 0xC0
-	insSelect        = 0xA4
+import (
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/exchange"
 )
 
-// command is one parsed command APDU.
-type command struct {
-	cla, ins, p1, p2 byte
-	data             []byte
-	ne               int // response bytes wanted
-}
+// maxChainedBytes is the longest body that several commands may carry
+// together.
+const maxChainedBytes = 16 << 10
 
-func (m *command) p1p2() uint16 { return uint16(m.p1)<<8 | uint16(m.p2) }
-
-// more tells whether the sender announced further parts of the same command
-// (ISO 7816-4 §5.3.3).
-func (m *command) more() bool { return m.cla&chainingClassBit != 0 }
+type command = exchange.Command
 
 // parse reads a command APDU. Clients leave Le out and expect an answer all
 // the same, as T=0 has it.
 func parse(raw []byte, extended bool) (command, status) {
-	p, err := apdu.ParseCommand(raw)
-	if err != nil || apdu.IsExtended(raw) && !extended {
-		return command{}, swLength
+	m, sw := exchange.Parse(raw, extended)
+	if m.Le == 0 {
+		m.Le = apdu.MaxShortLe
 	}
-	m := command{cla: p.CLA, ins: p.INS, p1: p.P1, p2: p.P2, data: p.Data, ne: p.Le}
-	if m.ne == 0 {
-		m.ne = maxShortAnswer
+	if sw == swOK {
+		sw = exchange.CheckClass(m.CLA)
 	}
-	return m, swOK
+	return m, sw
 }
 
 // instruction is a row of the card's command table.
@@ -71,19 +57,4 @@ var instructions = map[byte]instruction{
 func (c *Card) lookup(ins byte) (instruction, bool) {
 	row, ok := instructions[ins]
 	return row, ok && (c.persona.Yubico || !row.yubico)
-}
-
-// checkClass accepts the interindustry class of channel 0, with or without
-// the chaining bit.
-func checkClass(cla byte) status {
-	switch {
-	case cla&^chainingClassBit == 0:
-		return swOK
-	case cla&0xE0 == 0 && cla&0x0C != 0:
-		return swSecure
-	case cla&0xE0 == 0, cla&0xC0 == 0x40:
-		return swChannel
-	default:
-		return swClass
-	}
 }

@@ -1,39 +1,26 @@
 package piv
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
-// encoder collects records.
-type encoder struct {
-	changes []Change
-	err     error
-}
-
-func (e *encoder) put(key string, v any) {
-	value, err := json.Marshal(v)
-	e.err = errors.Join(e.err, err)
-	e.changes = append(e.changes, Change{key, value})
-}
-
-func (e *encoder) drop(key string) { e.changes = append(e.changes, Change{Key: key}) }
-
 // encodeChanges turns the journal into records.
-func (c *Card) encodeChanges() ([]Change, error) {
-	var e encoder
+func (c *Card) encodeChanges() *record.Encoder {
+	var e record.Encoder
 	if c.pair == nil {
-		if c.pair, e.err = seal.NewPair(); e.err != nil {
-			return nil, e.err
+		var err error
+		if c.pair, err = seal.NewPair(); err != nil {
+			e.Fail(err)
+			return &e
 		}
 		c.journal.head = true
 	}
 	if c.journal.head {
-		e.put(HeadRecord, c.headImage())
+		e.Put(HeadRecord, c.headImage())
 	}
 	for ref := range c.journal.pins {
 		c.encodePIN(&e, ref)
@@ -44,7 +31,7 @@ func (c *Card) encodeChanges() ([]Change, error) {
 	for tag := range c.journal.objects {
 		c.encodeObject(&e, tag)
 	}
-	return e.changes, e.err
+	return &e
 }
 
 // headImage leaves out the PINs that the card was made with, which may still
@@ -55,41 +42,42 @@ func (c *Card) headImage() headImage {
 	return headImage{c.id, c.pair.Public(), p, managementImage{m.algorithm, m.key, m.touch, m.changed}, c.root}
 }
 
-func (c *Card) encodePIN(e *encoder, ref byte) {
+func (c *Card) encodePIN(e *record.Encoder, ref byte) {
 	p := c.pins[ref]
 	if p.lock == nil {
 		private := c.pair.Private()
 		defer clear(private)
 		if private == nil || !p.known {
-			e.err = errors.Join(e.err, errUnknown)
+			e.Fail(errUnknown)
 			return
 		}
 		p.lock = c.kit.Close(p.code[:], private, c.pinLabel(ref))
 	}
-	e.put(fmt.Sprintf("%s%02x", pinFolder, ref), pinImage{Lock: p.lock, Left: p.left, Most: p.most, Changed: p.changed})
+	e.Put(fmt.Sprintf("%s%02x", pinFolder, ref), pinImage{Lock: p.lock, Left: p.left, Most: p.most, Changed: p.changed})
 }
 
-func (c *Card) encodeKey(e *encoder, ref byte) {
+func (c *Card) encodeKey(e *record.Encoder, ref byte) {
 	name := fmt.Sprintf("%s%02x", keyFolder, ref)
 	k, there := c.keys[ref]
 	if !there {
-		e.drop(name)
+		e.Drop(name)
 		return
 	}
 	i, err := c.sealKey(ref, k)
-	e.err = errors.Join(e.err, err)
-	e.put(name, i)
+	e.Fail(err)
+	e.Put(name, i)
 }
 
-func (c *Card) encodeObject(e *encoder, tag uint32) {
+func (c *Card) encodeObject(e *record.Encoder, tag uint32) {
 	open, closed := fmt.Sprintf("%s%06x", objectFolder, tag), fmt.Sprintf("%s%06x", sealedFolder, tag)
 	raw := c.objects[tag]
 	if raw == nil || !guarded[tag] {
-		e.changes = append(e.changes, Change{open, slices.Clone(raw)}, Change{Key: closed})
+		e.PutBytes(open, slices.Clone(raw))
+		e.Drop(closed)
 		return
 	}
 	box, err := c.pair.Seal(raw, c.objectLabel(tag))
-	e.err = errors.Join(e.err, err)
-	e.drop(open)
-	e.put(closed, sealed{Length: len(raw), Sealed: box})
+	e.Fail(err)
+	e.Drop(open)
+	e.Put(closed, sealed{Length: len(raw), Sealed: box})
 }

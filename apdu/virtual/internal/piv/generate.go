@@ -35,14 +35,14 @@ func elements(b []byte) (map[tlv.Tag][]byte, bool) {
 // generate is GENERATE ASYMMETRIC KEY PAIR, SP 800-73-5 part 2 §3.3.2.
 func (c *Card) generate(m *command) ([]byte, status) {
 	switch {
-	case m.p1 != 0x00 || !isSlot(m.p2) && !(c.persona.Yubico && m.p2 == refAttestation):
+	case m.P1 != 0x00 || !isSlot(m.P2) && !(c.persona.Yubico && m.P2 == refAttestation):
 		return nil, swP1P2
-	case !c.persona.Yubico && retired(m.p2):
+	case !c.persona.Yubico && retired(m.P2):
 		return nil, swP1P2
 	case !c.admin:
 		return nil, swSecurity
 	}
-	inner, err := tlv.Find(m.data, 0xAC)
+	inner, err := tlv.Find(m.Data, 0xAC)
 	if err != nil {
 		return nil, swWrongData
 	}
@@ -58,7 +58,7 @@ func (c *Card) generate(m *command) ([]byte, status) {
 	if !c.policies(k, t) {
 		return nil, swWrongData
 	}
-	if sw := c.keep(m.p2, k); sw != swOK {
+	if sw := c.keep(m.P2, k); sw != swOK {
 		return nil, sw
 	}
 	return tlv.New(0x7F49, k.describe()), swOK

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
@@ -71,7 +72,7 @@ func (r *rig) send(header string, data []byte) ([]byte, status) {
 	}
 	got := r.card.Process(append(c, 0))
 	out, sw := got[:len(got)-2], status(got[len(got)-2])<<8|status(got[len(got)-1])
-	for sw&0xFF00 == swMore {
+	for sw&0xFF00 == apdu.SWBytesLeft {
 		got = r.card.Process([]byte{0, 0xC0, 0, 0, byte(sw)})
 		out = append(out, got[:len(got)-2]...)
 		sw = status(got[len(got)-2])<<8 | status(got[len(got)-1])
@@ -82,7 +83,7 @@ func (r *rig) send(header string, data []byte) ([]byte, status) {
 func (r *rig) want(sw status, header, data string) {
 	r.Helper()
 	if _, got := r.send(header, unhex(data)); got != sw {
-		r.Errorf("%s %s: %04X, want %04X", header, data, got, sw)
+		r.Errorf("%s %s: %v, want %v", header, data, got, sw)
 	}
 }
 
@@ -90,7 +91,7 @@ func (r *rig) ok(header string, data []byte) []byte {
 	r.Helper()
 	out, sw := r.send(header, data)
 	if sw != swOK {
-		r.Fatalf("%s: %04X", header, sw)
+		r.Fatalf("%s: %v", header, sw)
 	}
 	return out
 }

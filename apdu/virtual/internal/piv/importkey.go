@@ -14,24 +14,24 @@ import (
 // importKey is Yubico's IMPORT ASYMMETRIC KEY.
 func (c *Card) importKey(m *command) ([]byte, status) {
 	switch {
-	case !c.persona.offers(Algorithm(m.p1)), !isSlot(m.p2) && m.p2 != refAttestation:
+	case !c.persona.offers(Algorithm(m.P1)), !isSlot(m.P2) && m.P2 != refAttestation:
 		return nil, swP1P2
 	case !c.admin:
 		return nil, swSecurity
 	}
-	t, ok := elements(m.data)
+	t, ok := elements(m.Data)
 	if !ok {
 		return nil, swWrongData
 	}
-	private, ok := privateKey(Algorithm(m.p1), t)
+	private, ok := privateKey(Algorithm(m.P1), t)
 	if !ok {
 		return nil, swWrongData
 	}
 	k, err := newKey(private)
-	if err != nil || k.algorithm != Algorithm(m.p1) || !c.policies(k, t) {
+	if err != nil || k.algorithm != Algorithm(m.P1) || !c.policies(k, t) {
 		return nil, swWrongData
 	}
-	return nil, c.keep(m.p2, k)
+	return nil, c.keep(m.P2, k)
 }
 
 // privateKey puts a key together from its parts.

@@ -226,7 +226,7 @@ func (c *Card) place(ref byte, k *key) {
 	k.pin = k.pinPolicy(ref)
 	c.keys[ref] = k
 	c.journal.key(ref)
-	c.power.Wrote()
+	c.line.Wrote()
 }
 
 func (c *Card) dropKey(ref byte) {
@@ -234,6 +234,6 @@ func (c *Card) dropKey(ref byte) {
 		clear(k.pkcs8)
 		delete(c.keys, ref)
 		c.journal.key(ref)
-		c.power.Wrote()
+		c.line.Wrote()
 	}
 }

@@ -43,7 +43,7 @@ func (p *proof) drop() {
 // part 2 §3.2.4 and appendix A: mutual, with a witness of the card, or single,
 // with a challenge.
 func (c *Card) authenticate(m *command, t template) ([]byte, status) {
-	if Algorithm(m.p1).plain() != c.management.algorithm.plain() {
+	if Algorithm(m.P1).plain() != c.management.algorithm.plain() {
 		return nil, swP1P2
 	}
 	block, ok := c.management.algorithm.block(c.management.key)
@@ -109,23 +109,23 @@ func random(n int) []byte {
 // setManagementKey is Yubico's SET MANAGEMENT KEY: algorithm, 9B, length, key.
 func (c *Card) setManagementKey(m *command) ([]byte, status) {
 	switch {
-	case m.p1 != 0xFF || m.p2 != 0xFF && m.p2 != 0xFE && m.p2 != 0xFD:
+	case m.P1 != 0xFF || m.P2 != 0xFF && m.P2 != 0xFE && m.P2 != 0xFD:
 		return nil, swP1P2
 	case !c.admin:
 		return nil, swSecurity
-	case len(m.data) < 3 || m.data[1] != refManagement || int(m.data[2]) != len(m.data)-3:
+	case len(m.Data) < 3 || m.Data[1] != refManagement || int(m.Data[2]) != len(m.Data)-3:
 		return nil, swWrongData
 	}
-	a, key := Algorithm(m.data[0]), m.data[3:]
+	a, key := Algorithm(m.Data[0]), m.Data[3:]
 	if _, ok := a.block(key); !ok {
 		return nil, swWrongData
 	}
 	clear(c.management.key)
 	c.management = managementKey{
 		algorithm: a.plain(), key: bytes.Clone(key), changed: true,
-		touch: map[byte]byte{0xFF: 1, 0xFE: 2, 0xFD: 3}[m.p2],
+		touch: map[byte]byte{0xFF: 1, 0xFE: 2, 0xFD: 3}[m.P2],
 	}
 	c.journal.head = true
-	c.power.Wrote()
+	c.line.Wrote()
 	return nil, swOK
 }

@@ -43,10 +43,10 @@ func tagList(b []byte) (tag uint32, rest []byte, ok bool) {
 
 // getData is GET DATA, SP 800-73-5 part 2 §3.1.2.
 func (c *Card) getData(m *command) ([]byte, status) {
-	if m.p1p2() != 0x3FFF {
+	if m.P1P2() != 0x3FFF {
 		return nil, swP1P2
 	}
-	tag, rest, ok := tagList(m.data)
+	tag, rest, ok := tagList(m.Data)
 	if !ok || len(rest) > 0 {
 		return nil, swWrongData
 	}
@@ -65,20 +65,20 @@ func (c *Card) getData(m *command) ([]byte, status) {
 
 // putData is PUT DATA, SP 800-73-5 part 2 §3.3.1.
 func (c *Card) putData(m *command) ([]byte, status) {
-	if m.p1p2() != 0x3FFF {
+	if m.P1P2() != 0x3FFF {
 		return nil, swP1P2
 	}
 	if !c.admin {
 		return nil, swSecurity
 	}
-	e, rest, err := tlv.Next(m.data)
+	e, rest, err := tlv.Next(m.Data)
 	if err != nil {
 		return nil, swWrongData
 	}
 	if e.Tag == tagDiscovery || e.Tag == tagBIT {
 		return nil, c.write(uint32(e.Tag), e.Raw, len(e.Value) == 0)
 	}
-	tag, rest2, ok := tagList(m.data)
+	tag, rest2, ok := tagList(m.Data)
 	if !ok || tag == tagDiscovery || tag == tagBIT {
 		return nil, swWrongData
 	}
@@ -114,7 +114,7 @@ func (c *Card) putObject(tag uint32, raw []byte) {
 		c.objects[tag] = raw
 	}
 	c.journal.object(tag)
-	c.power.Wrote()
+	c.line.Wrote()
 }
 
 // pageSize is how many bytes of an object are written at once.
@@ -131,7 +131,7 @@ func (c *Card) program(tag uint32, raw []byte) {
 	c.journal.object(tag)
 	for at := 0; at < len(raw); at += pageSize {
 		copy(object[at:], raw[at:min(at+pageSize, len(raw))])
-		c.power.Wrote()
+		c.line.Wrote()
 	}
 }
 

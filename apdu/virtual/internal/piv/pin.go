@@ -96,7 +96,7 @@ func (c *Card) try(ref byte, given []byte) status {
 	if c.commit() != nil {
 		return swMemory
 	}
-	c.power.Wrote()
+	c.line.Wrote()
 	p = c.pins[ref] // the Store may have given the state back
 	right, sw := c.matches(ref, p, given)
 	if !right {
@@ -109,7 +109,7 @@ func (c *Card) try(ref byte, given []byte) status {
 	}
 	p.left = p.most
 	c.journal.pin(ref)
-	c.power.Wrote()
+	c.line.Wrote()
 	return swOK
 }
 
@@ -149,31 +149,31 @@ func (c *Card) globalCounts() bool {
 
 // verify is VERIFY, SP 800-73-5 part 2 §3.2.1.
 func (c *Card) verify(m *command) ([]byte, status) {
-	p := c.pins[m.p2]
+	p := c.pins[m.P2]
 	switch {
-	case m.p1 != 0x00 && m.p1 != 0xFF:
+	case m.P1 != 0x00 && m.P1 != 0xFF:
 		return nil, swP1P2
-	case p == nil || m.p2 == refPUK:
+	case p == nil || m.P2 == refPUK:
 		return nil, swNoReference
-	case m.p2 == refGlobalPIN && !c.globalCounts():
+	case m.P2 == refGlobalPIN && !c.globalCounts():
 		return nil, swNoReference
-	case m.p1 == 0xFF:
-		if len(m.data) > 0 {
+	case m.P1 == 0xFF:
+		if len(m.Data) > 0 {
 			return nil, swWrongData
 		}
-		delete(c.verified, m.p2)
+		delete(c.verified, m.P2)
 		c.fresh = false
 		return nil, swOK
-	case len(m.data) == 0:
-		return nil, c.pinState(m.p2)
-	case !c.guess(m.p2, m.data):
+	case len(m.Data) == 0:
+		return nil, c.pinState(m.P2)
+	case !c.guess(m.P2, m.Data):
 		return nil, swWrongData
 	}
 	c.fresh = false
-	if sw := c.try(m.p2, m.data); sw != swOK {
+	if sw := c.try(m.P2, m.Data); sw != swOK {
 		return nil, sw
 	}
-	c.verified[m.p2], c.fresh = true, true
+	c.verified[m.P2], c.fresh = true, true
 	return nil, swOK
 }
 
@@ -198,20 +198,20 @@ func (c *Card) pinState(ref byte) status {
 
 // changeReferenceData is CHANGE REFERENCE DATA, SP 800-73-5 part 2 §3.2.2.
 func (c *Card) changeReferenceData(m *command) ([]byte, status) {
-	p := c.pins[m.p2]
+	p := c.pins[m.P2]
 	switch {
-	case m.p1 != 0x00:
+	case m.P1 != 0x00:
 		return nil, swP1P2
 	case p == nil:
 		return nil, swNoReference
-	case len(m.data) != 2*pinLength:
+	case len(m.Data) != 2*pinLength:
 		return nil, swWrongData
 	}
-	if sw := c.renew(m.p2, m.p2, m.data); sw != swOK {
+	if sw := c.renew(m.P2, m.P2, m.Data); sw != swOK {
 		return nil, sw
 	}
-	if m.p2 != refPUK && !c.persona.Yubico {
-		c.verified[m.p2] = true
+	if m.P2 != refPUK && !c.persona.Yubico {
+		c.verified[m.P2] = true
 	}
 	return nil, swOK
 }
@@ -239,18 +239,18 @@ func (c *Card) replace(ref byte, code []byte) {
 	p.set(code)
 	p.left, p.changed = p.most, true
 	c.journal.pin(ref)
-	c.power.Wrote()
+	c.line.Wrote()
 }
 
 // resetRetryCounter is RESET RETRY COUNTER, SP 800-73-5 part 2 §3.2.3.
 func (c *Card) resetRetryCounter(m *command) ([]byte, status) {
 	switch {
-	case m.p1 != 0x00:
+	case m.P1 != 0x00:
 		return nil, swP1P2
-	case m.p2 != refPIN:
+	case m.P2 != refPIN:
 		return nil, swNoReference
-	case len(m.data) != 2*pinLength:
+	case len(m.Data) != 2*pinLength:
 		return nil, swWrongData
 	}
-	return nil, c.renew(refPIN, refPUK, m.data)
+	return nil, c.renew(refPIN, refPUK, m.Data)
 }

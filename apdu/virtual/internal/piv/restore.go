@@ -8,27 +8,16 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
 // restore replaces the card's lasting state by what the Store has.
 func (c *Card) restore() error {
-	records, err := c.store.Records()
-	if err != nil {
-		return err
-	}
 	fresh := &Card{store: c.store, kit: c.kit, touch: c.touch}
 	fresh.pins, fresh.keys = make(map[byte]*pin), make(map[byte]*key)
 	fresh.objects, fresh.closed = make(map[uint32][]byte), make(map[uint32]sealed)
-	for name, value := range records {
-		if err := fresh.decode(name, value); err != nil {
-			return fmt.Errorf("record %s: %w", name, err)
-		}
-		if !strings.HasPrefix(name, objectFolder) {
-			clear(value)
-		}
-	}
-	if err := fresh.whole(); err != nil {
+	if err := record.Read(c.store, fresh.decode); err != nil {
 		return err
 	}
 	fresh.inherit(c)
@@ -36,6 +25,15 @@ func (c *Card) restore() error {
 	fresh.Reset()
 	*c = *fresh
 	return nil
+}
+
+func (c *Card) decode(records map[string][]byte) error {
+	for name, value := range records {
+		if err := c.decodeRecord(name, value); err != nil {
+			return fmt.Errorf("record %s: %w", name, err)
+		}
+	}
+	return c.whole()
 }
 
 // whole checks what the records are together.
@@ -77,8 +75,8 @@ func (c *Card) inherit(from *Card) {
 
 var errRecord = errors.New("it cannot be read")
 
-// decode takes one record; those of other applications are passed over.
-func (c *Card) decode(name string, value []byte) error {
+// decodeRecord takes one record; those of other applications are passed over.
+func (c *Card) decodeRecord(name string, value []byte) error {
 	folder, number, _ := strings.Cut(name, "/")
 	n, err := strconv.ParseUint(number, 16, 24)
 	if name != HeadRecord && strings.HasPrefix(folder, "piv") && err != nil {
@@ -95,7 +93,7 @@ func (c *Card) decode(name string, value []byte) error {
 	case keyFolder:
 		return c.decodeKey(byte(n), value)
 	case objectFolder:
-		c.objects[uint32(n)] = value
+		c.objects[uint32(n)] = bytes.Clone(value)
 	case sealedFolder:
 		var s sealed
 		if json.Unmarshal(value, &s) != nil || !guarded[uint32(n)] || s.Length < 0 || s.Length > len(s.Sealed) {

@@ -68,7 +68,7 @@ func (r *rig) signs(ref byte) {
 	hash := bytes.Repeat([]byte{0x11}, 32)
 	sig, sw := r.use(P256, ref, tagChallenge, hash)
 	if sw != swOK || !ecdsa.VerifyASN1(&want.PublicKey, hash, sig) {
-		r.Errorf("signature by %02X: %04X", ref, sw)
+		r.Errorf("signature by %02X: %v", ref, sw)
 	}
 }
 
@@ -195,7 +195,7 @@ func TestKeysWithoutAPINWorkUnopened(t *testing.T) {
 	r.signs(0x9E)
 	r.signs(0x9D)
 	if _, sw := r.use(P256, 0x9A, tagChallenge, make([]byte, 32)); sw != swSecurity {
-		t.Errorf("9A without the PIN: %04X", sw)
+		t.Errorf("9A without the PIN: %v", sw)
 	}
 	r.admin()
 	r.ok("00F6829E", nil)
@@ -203,7 +203,7 @@ func TestKeysWithoutAPINWorkUnopened(t *testing.T) {
 	r = reload(t, m, testKit())
 	r.signs(0x82)
 	if _, sw := r.use(P256, 0x9E, tagChallenge, make([]byte, 32)); sw != swSecurity {
-		t.Errorf("the key of 9A in 9E without the PIN: %04X", sw)
+		t.Errorf("the key of 9A in 9E without the PIN: %v", sw)
 	}
 	r.verify("123456")
 	r.signs(0x9E)
@@ -279,12 +279,12 @@ func TestWhatIsSealedOpensInItsPlaceOnly(t *testing.T) {
 			before := bad.records["pivkey/9a"]
 			r.verify("123456")
 			if _, sw := r.use(P256, 0x9A, tagChallenge, make([]byte, 32)); sw != swMemory {
-				t.Errorf("use: %04X", sw)
+				t.Errorf("use: %v", sw)
 			}
 			r.reads()
 			r.verify("123456")
 			if _, sw := r.use(P256, 0x9C, tagChallenge, make([]byte, 32)); sw != swOK {
-				t.Errorf("another key: %04X", sw)
+				t.Errorf("another key: %v", sw)
 			}
 			if !bytes.Equal(before, bad.records["pivkey/9a"]) {
 				t.Error("the record was written over")
@@ -307,7 +307,7 @@ func TestWhatIsSealedOpensInItsPlaceOnly(t *testing.T) {
 		r := reload(t, bad, testKit())
 		r.verify("123456")
 		if _, sw := r.use(P256, 0x9A, tagChallenge, make([]byte, 32)); sw != swMemory {
-			t.Errorf("use: %04X", sw)
+			t.Errorf("use: %v", sw)
 		}
 	})
 	t.Run("a pair", func(t *testing.T) {

@@ -6,13 +6,13 @@ import "github.com/go-cryptoki/cryptoki/apdu/tlv"
 // template, SP 800-73-5 part 2 table 3.
 func (c *Card) selectApplication(m *command) ([]byte, status) {
 	switch {
-	case m.p1 != 0x04 && c.persona.Yubico:
+	case m.P1 != 0x04 && c.persona.Yubico:
 		// There are no files to select: GnuPG knows a YubiKey by this.
 		return nil, swInstruction
-	case m.p1 != 0x04 || m.p2 != 0x00:
+	case m.P1 != 0x04 || m.P2 != 0x00:
 		return nil, swP1P2
 	}
-	if !c.Selects(m.data) {
+	if !c.Selects(m.Data) {
 		return nil, swNotFound
 	}
 	if c.persona.Quirks.ReselectDrops {

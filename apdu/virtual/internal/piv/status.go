@@ -1,11 +1,12 @@
 package piv
 
+import "github.com/go-cryptoki/cryptoki/apdu"
+
 // status is a status word of ISO 7816-4 §5.6.
-type status uint16
+type status = apdu.Status
 
 const (
 	swOK          status = 0x9000
-	swMore        status = 0x6100 // plus the bytes still there, 00 for 256 and more
 	swFailed      status = 0x6300 // old cards: plus the tries left
 	swTries       status = 0x63C0 // plus the tries left
 	swMemory      status = 0x6581

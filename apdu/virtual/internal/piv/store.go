@@ -3,22 +3,9 @@ package piv
 import (
 	"fmt"
 
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
-
-// Change is one record to write, or to delete if Value is nil.
-type Change struct {
-	Key   string // a folder and a name: "pivkey/9a"
-	Value []byte
-}
-
-// Store keeps a card's state as records. Commit makes all changes at once, or
-// none; when it returns without an error they outlive the process. The card
-// clears the values afterwards, for they hold secrets.
-type Store interface {
-	Commit(changes []Change) error
-	Records() (map[string][]byte, error)
-}
 
 // The records: one head, and one for each PIN, key and object.
 const (
@@ -92,7 +79,7 @@ func (j *journal) empty() bool {
 
 // Create makes a card that is kept in a Store, with what its PIN guards sealed
 // by the kit, and filled by fill if that is not nil.
-func Create(p Persona, s Store, kit seal.Kit, fill func(*Card) error) (*Card, error) {
+func Create(p Persona, s record.Store, kit seal.Kit, fill func(*Card) error) (*Card, error) {
 	c := &Card{persona: p, store: s, kit: kit, id: random(idLength)}
 	c.journal.on = true
 	c.format()
@@ -112,7 +99,7 @@ const idLength = 16
 
 // Load makes a card from what a Store has kept. What the PIN guards is known
 // once it is given.
-func Load(s Store, kit seal.Kit) (*Card, error) {
+func Load(s record.Store, kit seal.Kit) (*Card, error) {
 	c := &Card{store: s, kit: kit}
 	if err := c.restore(); err != nil {
 		return nil, fmt.Errorf("piv: %w", err)
@@ -139,19 +126,13 @@ func (c *Card) Rewrite() error {
 // commit hands what has changed to the Store. If that fails the card goes back
 // to what the Store has: a command that could not be kept has not happened.
 func (c *Card) commit() error {
-	if c.journal.empty() {
-		return nil
+	if c.broken != nil || c.journal.empty() {
+		return c.broken
 	}
-	changes, err := c.encodeChanges()
-	if err == nil {
-		err = c.store.Commit(changes)
-	}
-	for _, change := range changes {
-		clear(change.Value)
-	}
+	err := c.encodeChanges().Commit(c.store)
 	c.journal = journal{on: true}
 	if err != nil && c.restore() != nil {
-		c.broken = true
+		c.broken = err
 	}
 	return err
 }

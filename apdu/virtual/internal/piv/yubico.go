@@ -9,7 +9,7 @@ import (
 
 // version is Yubico's GET VERSION.
 func (c *Card) version(m *command) ([]byte, status) {
-	if m.p1p2() != 0 {
+	if m.P1P2() != 0 {
 		return nil, swP1P2
 	}
 	return bytes.Clone(c.persona.Version[:]), swOK
@@ -17,7 +17,7 @@ func (c *Card) version(m *command) ([]byte, status) {
 
 // serial is Yubico's GET SERIAL.
 func (c *Card) serial(m *command) ([]byte, status) {
-	if m.p1p2() != 0 {
+	if m.P1P2() != 0 {
 		return nil, swP1P2
 	}
 	return binary.BigEndian.AppendUint32(nil, c.persona.Serial), swOK
@@ -25,10 +25,10 @@ func (c *Card) serial(m *command) ([]byte, status) {
 
 // metadata is Yubico's GET METADATA.
 func (c *Card) metadata(m *command) ([]byte, status) {
-	if m.p1 != 0 {
+	if m.P1 != 0 {
 		return nil, swP1P2
 	}
-	switch ref := m.p2; {
+	switch ref := m.P2; {
 	case ref == refPIN || ref == refPUK:
 		p := c.pins[ref]
 		return slab(
@@ -47,7 +47,7 @@ func (c *Card) metadata(m *command) ([]byte, status) {
 		// fingerprints of a YubiKey Bio.
 		return nil, swNoReference
 	}
-	k := c.keys[m.p2]
+	k := c.keys[m.P2]
 	if k == nil {
 		return nil, swNoReference
 	}
@@ -57,7 +57,7 @@ func (c *Card) metadata(m *command) ([]byte, status) {
 	}
 	return slab(
 		tlv.New(0x01, []byte{byte(k.algorithm)}),
-		tlv.New(0x02, []byte{k.pinPolicy(m.p2), k.touchPolicy()}),
+		tlv.New(0x02, []byte{k.pinPolicy(m.P2), k.touchPolicy()}),
 		tlv.New(0x03, []byte{origin}),
 		tlv.New(0x04, k.describe()),
 	), swOK
@@ -75,7 +75,7 @@ func truth(b bool) byte {
 // moveKey is Yubico's MOVE KEY: P1 the new slot, or FF to remove the key, P2
 // the old one.
 func (c *Card) moveKey(m *command) ([]byte, status) {
-	to, from := m.p1, m.p2
+	to, from := m.P1, m.P2
 	switch {
 	case !isSlot(from) && !(from == refAttestation && to == 0xFF), !isSlot(to) && to != 0xFF, to == from:
 		return nil, swP1P2
@@ -92,27 +92,27 @@ func (c *Card) moveKey(m *command) ([]byte, status) {
 	// For a moment both slots have it: a key is not lost with the power.
 	c.keys[to] = c.keys[from]
 	c.journal.key(to)
-	c.power.Wrote()
+	c.line.Wrote()
 	delete(c.keys, from)
 	c.journal.key(from)
-	c.power.Wrote()
+	c.line.Wrote()
 	return nil, swOK
 }
 
 // setRetries is Yubico's SET PIN RETRIES: it also sets PIN and PUK back.
 func (c *Card) setRetries(m *command) ([]byte, status) {
 	switch {
-	case m.p1 == 0 || m.p2 == 0:
+	case m.P1 == 0 || m.P2 == 0:
 		return nil, swWrongData
 	case !c.admin || !c.verified[refPIN]:
 		return nil, swSecurity
 	}
-	c.pins[refPIN] = newPIN(factoryPIN, m.p1)
+	c.pins[refPIN] = newPIN(factoryPIN, m.P1)
 	c.journal.pin(refPIN)
-	c.power.Wrote()
-	c.pins[refPUK] = newPIN(factoryPUK, m.p2)
+	c.line.Wrote()
+	c.pins[refPUK] = newPIN(factoryPUK, m.P2)
 	c.journal.pin(refPUK)
-	c.power.Wrote()
+	c.line.Wrote()
 	delete(c.verified, refPIN)
 	c.fresh = false
 	return nil, swOK
@@ -122,7 +122,7 @@ func (c *Card) setRetries(m *command) ([]byte, status) {
 // and PUK blocked.
 func (c *Card) reset(m *command) ([]byte, status) {
 	switch {
-	case m.p1p2() != 0:
+	case m.P1P2() != 0:
 		return nil, swP1P2
 	case c.pins[refPIN].left > 0 || c.pins[refPUK].left > 0:
 		return nil, swConditions

@@ -7,13 +7,15 @@ import (
 	"path/filepath"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
 )
 
 // Create makes a card file with its first records and opens it. The file
 // appears under its name only when it is whole, so a process that is killed
 // meanwhile leaves none that could be taken for a damaged card. If a file is
 // there already the error wraps fs.ErrExist, and the file is left alone.
-func Create(path string, records []Change) (*File, error) {
+func Create(path string, records []record.Change) (*File, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return nil, &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
 	}
@@ -33,7 +35,7 @@ func Create(path string, records []Change) (*File, error) {
 	return Open(path)
 }
 
-func writeDraft(path string, records []Change) error {
+func writeDraft(path string, records []record.Change) error {
 	db, err := bbolt.Open(path, 0o600, nil)
 	if err != nil {
 		return err

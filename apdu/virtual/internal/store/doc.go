@@ -2,7 +2,7 @@
 //
 //	f, err := store.Create(path, records)
 //	f, err := store.Open(path)
-//	err = f.Commit([]store.Change{{Key: "card/head", Value: head}})
+//	err = f.Commit([]record.Change{{Key: "card/head", Value: head}})
 //
 // One process at a time has the file; a second one gets apdu.ErrInUse. Every
 // Commit is one bbolt transaction, synced before it returns; what it replaced

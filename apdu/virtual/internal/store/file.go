@@ -8,14 +8,9 @@ import (
 	"sync"
 
 	"go.etcd.io/bbolt"
-)
 
-// Change is one record to write, or to delete if Value is nil. Keys have the
-// form folder/name.
-type Change struct {
-	Key   string
-	Value []byte
-}
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
+)
 
 // The mark of the format, in a folder of its own.
 const (
@@ -55,9 +50,9 @@ func (f *File) Version() int { return int(f.version) }
 // ReadOnly tells whether the file may only be read: then every commit fails.
 func (f *File) ReadOnly() bool { return f.readOnly }
 
-// Commit makes all changes durable, or none. What they replaced is wiped
-// from the file.
-func (f *File) Commit(changes []Change) error {
+// Commit makes all changes durable, or none; each record is in a folder. What
+// they replaced is wiped from the file.
+func (f *File) Commit(changes []record.Change) error {
 	if f.version != version {
 		return fmt.Errorf("the card file is of version %d", f.version)
 	}
@@ -66,7 +61,7 @@ func (f *File) Commit(changes []Change) error {
 
 // Replace makes changes the only records of the file, and brings it to the
 // present version; all or nothing, and durable. What was there is wiped.
-func (f *File) Replace(records []Change) error {
+func (f *File) Replace(records []record.Change) error {
 	err := f.update(records, func(tx *bbolt.Tx) error {
 		var folders []string
 		err := tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
@@ -85,7 +80,7 @@ func (f *File) Replace(records []Change) error {
 	return f.raw.Sync()
 }
 
-func (f *File) update(changes []Change, first func(*bbolt.Tx) error) error {
+func (f *File) update(changes []record.Change, first func(*bbolt.Tx) error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	err := f.db.Update(func(tx *bbolt.Tx) error {
@@ -116,7 +111,7 @@ func (f *File) update(changes []Change, first func(*bbolt.Tx) error) error {
 }
 
 // apply makes one change.
-func (t *tally) apply(tx *bbolt.Tx, c Change) error {
+func (t *tally) apply(tx *bbolt.Tx, c record.Change) error {
 	folder, name, ok := strings.Cut(c.Key, "/")
 	if !ok || folder == "" || name == "" || folder == markFolder {
 		return fmt.Errorf("record %q has no folder", c.Key)

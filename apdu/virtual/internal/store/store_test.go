@@ -15,6 +15,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/store"
 )
 
@@ -31,9 +32,9 @@ func sample() map[string][]byte {
 	return records
 }
 
-func changes(records map[string][]byte) (out []store.Change) {
+func changes(records map[string][]byte) (out []record.Change) {
 	for k, v := range records {
-		out = append(out, store.Change{Key: k, Value: v})
+		out = append(out, record.Change{Key: k, Value: v})
 	}
 	return out
 }
@@ -75,7 +76,7 @@ func TestRecordsAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Commit([]store.Change{{"card/head", []byte("new")}, {"pin/01", nil}, {"pin/99", nil}, {"none/x", nil}}); err != nil {
+	if err := f.Commit([]record.Change{{Key: "card/head", Value: []byte("new")}, {Key: "pin/01"}, {Key: "pin/99"}, {Key: "none/x"}}); err != nil {
 		t.Fatal(err)
 	}
 	f.Close()
@@ -94,11 +95,11 @@ func TestACommitIsAllOrNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Commit([]store.Change{{"card/head", []byte("new")}, {"nofolder", []byte("x")}}); err == nil {
+	if err := f.Commit([]record.Change{{Key: "card/head", Value: []byte("new")}, {Key: "nofolder", Value: []byte("x")}}); err == nil {
 		t.Error("a record without a folder was taken")
 	}
 	f.Close()
-	if err := f.Commit([]store.Change{{"card/head", []byte("new")}}); err == nil {
+	if err := f.Commit([]record.Change{{Key: "card/head", Value: []byte("new")}}); err == nil {
 		t.Error("a closed file was written")
 	}
 	if diff := cmp.Diff(want, records(t, path)); diff != "" {
@@ -220,8 +221,8 @@ func TestDamageIsNoticed(t *testing.T) {
 	want := sample()
 	path := create(t, want)
 	// Earlier states, to which no damage may lead back.
-	commit(t, path, store.Change{Key: "card/head", Value: []byte("other")}, store.Change{Key: "pin/01", Value: []byte("other")})
-	commit(t, path, store.Change{Key: "card/head", Value: want["card/head"]}, store.Change{Key: "pin/01", Value: want["pin/01"]})
+	commit(t, path, record.Change{Key: "card/head", Value: []byte("other")}, record.Change{Key: "pin/01", Value: []byte("other")})
+	commit(t, path, record.Change{Key: "card/head", Value: want["card/head"]}, record.Change{Key: "pin/01", Value: want["pin/01"]})
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -247,7 +248,7 @@ func TestDamageIsNoticed(t *testing.T) {
 	}
 }
 
-func commit(t *testing.T, path string, changes ...store.Change) {
+func commit(t *testing.T, path string, changes ...record.Change) {
 	t.Helper()
 	f, err := store.Open(path)
 	if err != nil {
@@ -281,7 +282,7 @@ func survives(t *testing.T, path string, want map[string][]byte, commit bool) bo
 		t.Errorf("damage went unnoticed: %v", err)
 	}
 	if commit {
-		if err := f.Commit([]store.Change{{"card/head", []byte("after")}}); err != nil {
+		if err := f.Commit([]record.Change{{Key: "card/head", Value: []byte("after")}}); err != nil {
 			t.Errorf("commit: %v", err)
 		}
 	}
@@ -330,11 +331,11 @@ func TestWhatWasReplacedIsWiped(t *testing.T) {
 	}
 	for i := range 40 {
 		key := fmt.Sprintf("old/%02d", i)
-		c := store.Change{Key: key, Value: []byte("new")}
+		c := record.Change{Key: key, Value: []byte("new")}
 		if i%2 == 0 {
 			c.Value = nil
 		}
-		if err := f.Commit([]store.Change{c}); err != nil {
+		if err := f.Commit([]record.Change{c}); err != nil {
 			t.Fatal(err)
 		}
 		raw, err := os.ReadFile(path)
@@ -378,7 +379,7 @@ func TestWipeCleansUpAfterTheKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(f.Commit([]store.Change{{"old/1", nil}}), f.Wipe(), f.Close()); err != nil {
+	if err := errors.Join(f.Commit([]record.Change{{Key: "old/1"}}), f.Wipe(), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if after, _ := os.ReadFile(path); bytes.Contains(after, []byte("secret of old")) {
@@ -414,13 +415,13 @@ func TestFilesOfVersion1AreReplacedAsAWhole(t *testing.T) {
 	if diff := cmp.Diff(map[string][]byte{"pin/01": old}, got); diff != "" || err != nil || f.Version() != 1 {
 		t.Error(f.Version(), err, diff)
 	}
-	if err := f.Commit([]store.Change{{"pin/01", []byte("new")}}); err == nil {
+	if err := f.Commit([]record.Change{{Key: "pin/01", Value: []byte("new")}}); err == nil {
 		t.Error("an old file was changed")
 	}
-	if err := f.Replace([]store.Change{{"card/head", []byte("new")}}); err != nil || f.Version() != 2 {
+	if err := f.Replace([]record.Change{{Key: "card/head", Value: []byte("new")}}); err != nil || f.Version() != 2 {
 		t.Error(f.Version(), err)
 	}
-	if err := errors.Join(f.Commit([]store.Change{{"pin/01", []byte("sealed")}}), f.Close()); err != nil {
+	if err := errors.Join(f.Commit([]record.Change{{Key: "pin/01", Value: []byte("sealed")}}), f.Close()); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff(map[string][]byte{"card/head": []byte("new"), "pin/01": []byte("sealed")}, records(t, path)); diff != "" {
@@ -435,7 +436,7 @@ func TestFilesOfVersion1AreReplacedAsAWhole(t *testing.T) {
 // before.
 func TestOldRecordsDoNotPassForNewOnes(t *testing.T) {
 	path := create(t, sample())
-	commit(t, path, store.Change{Key: "pin/01", Value: []byte("two tries left")})
+	commit(t, path, record.Change{Key: "pin/01", Value: []byte("two tries left")})
 	edit(t, path, func(tx *bbolt.Tx) error {
 		return tx.Bucket([]byte("pin")).Put([]byte("01"), store.Seal("pin/01", []byte{}))
 	})
