@@ -4,73 +4,73 @@ import "github.com/go-cryptoki/cryptoki/apdu"
 
 // offset reads P1 P2 of the commands for transparent files. Addressing by
 // short identifier (bit 8 of P1) is not known to the card.
-func offset(m *command) (int, status) {
+func offset(m *command) (int, apdu.Status) {
 	if m.P1&0x80 != 0 {
-		return 0, swP1P2
+		return 0, apdu.SWWrongP1P2
 	}
-	return int(m.P1P2()), swOK
+	return int(m.P1P2()), apdu.OK
 }
 
 // transparent checks that the current file is a transparent one and that a
 // condition on it is met.
-func (c *Card) transparent(condition func(acl) byte) (*file, status) {
+func (c *Card) transparent(condition func(acl) byte) (*file, apdu.Status) {
 	f := c.current
 	switch {
 	case f.isDF():
-		return nil, swNoCurrentEF
+		return nil, apdu.SWNoCurrentEF
 	case !f.isEF():
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	case !c.allowed(condition(f.acl)):
-		return nil, swSecurity
+		return nil, apdu.SWSecurityNotSatisfied
 	}
-	return f, swOK
+	return f, apdu.OK
 }
 
 // readBinary answers what there is, with a warning if that is less than was
 // asked for; Le 00 means up to the end (ISO 7816-4 §7.2.3).
-func (c *Card) readBinary(m *command) ([]byte, status) {
+func (c *Card) readBinary(m *command) ([]byte, apdu.Status) {
 	from, sw := offset(m)
-	if sw != swOK {
+	if sw != apdu.OK {
 		return nil, sw
 	}
 	f, sw := c.transparent(acl.read)
-	if sw != swOK {
+	if sw != apdu.OK {
 		return nil, sw
 	}
 	if f.closed != nil {
-		return nil, swMemory // its PIN did not open it
+		return nil, apdu.SWMemoryFailure // its PIN did not open it
 	}
 	if from >= len(f.content) {
-		return nil, swEndOfFile
+		return nil, apdu.SWEndOfFile
 	}
 	rest := f.content[from:]
 	if len(rest) >= m.Le {
-		return rest[:m.Le:m.Le], swOK
+		return rest[:m.Le:m.Le], apdu.OK
 	}
 	if m.Le == apdu.MaxShortLe {
-		return rest, swOK
+		return rest, apdu.OK
 	}
-	return rest, swEndOfFile
+	return rest, apdu.SWEndOfFile
 }
 
-func (c *Card) updateBinary(m *command) ([]byte, status) {
+func (c *Card) updateBinary(m *command) ([]byte, apdu.Status) {
 	from, sw := offset(m)
-	if sw != swOK {
+	if sw != apdu.OK {
 		return nil, sw
 	}
 	f, sw := c.transparent(acl.update)
-	if sw != swOK {
+	if sw != apdu.OK {
 		return nil, sw
 	}
 	if from+len(m.Data) > len(f.content) {
-		return nil, swOutside
+		return nil, apdu.SWWrongOffset
 	}
-	if sw := f.reach(from, from+len(m.Data)); sw != swOK {
+	if sw := f.reach(from, from+len(m.Data)); sw != apdu.OK {
 		return nil, sw
 	}
 	c.program(f, from, m.Data)
 	c.wrote(1)
-	return nil, swOK
+	return nil, apdu.OK
 }
 
 // pageSize is how many bytes of a file are written at once.
@@ -90,26 +90,26 @@ func (c *Card) program(f *file, from int, data []byte) {
 }
 
 // eraseBinary sets the file to FF from an offset to its end.
-func (c *Card) eraseBinary(m *command) ([]byte, status) {
+func (c *Card) eraseBinary(m *command) ([]byte, apdu.Status) {
 	from, sw := offset(m)
-	if sw != swOK {
+	if sw != apdu.OK {
 		return nil, sw
 	}
 	f, sw := c.transparent(acl.update)
-	if sw != swOK {
+	if sw != apdu.OK {
 		return nil, sw
 	}
 	if from > len(f.content) {
-		return nil, swOutside
+		return nil, apdu.SWWrongOffset
 	}
-	if sw := f.reach(from, len(f.content)); sw != swOK {
+	if sw := f.reach(from, len(f.content)); sw != apdu.OK {
 		return nil, sw
 	}
 	erased := make([]byte, len(f.content)-from)
 	fill(erased)
 	c.program(f, from, erased)
 	c.wrote(1)
-	return nil, swOK
+	return nil, apdu.OK
 }
 
 // fill writes the state of erased memory.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/subtle"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
@@ -48,23 +49,23 @@ const (
 // matches compares a code. The right one to a lock opens the PIN's pair, and
 // with it all that is sealed to it; if that cannot be, the lock and the pair
 // are not of one PIN, and the code is neither right nor wrong.
-func (c *Card) matches(ref byte, x *code, which string, given *[pinLength]byte) (bool, status) {
+func (c *Card) matches(ref byte, x *code, which string, given *[pinLength]byte) (bool, apdu.Status) {
 	if x.known {
-		return same(given, &x.value), swOK
+		return same(given, &x.value), apdu.OK
 	}
 	n := normal(given)
 	defer clear(n[:])
 	private, ok := c.kit.Open(x.lock, n[:], c.label(recordKey(pinFolder, uint32(ref)), which))
 	if !ok {
-		return false, swOK
+		return false, apdu.OK
 	}
 	defer clear(private)
 	if c.pins[ref].pair.Unlock(private) != nil {
-		return false, swMemory
+		return false, apdu.SWMemoryFailure
 	}
 	x.known, x.value = true, *given
 	c.unseal(ref)
-	return true, swOK
+	return true, apdu.OK
 }
 
 // shut makes the lock of a code that is new. It is false if what is to lie

@@ -1,6 +1,7 @@
 package myeid
 
 import (
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/exchange"
 )
 
@@ -32,7 +33,7 @@ func (s shape) fits(m *command) bool {
 
 // instruction is a row of the card's command table.
 type instruction struct {
-	run   func(*Card, *command) ([]byte, status)
+	run   func(*Card, *command) ([]byte, apdu.Status)
 	shape shape
 }
 
@@ -51,7 +52,7 @@ var instructions = [256]instruction{
 	0x86: {(*Card).generalAuthenticate, hasData | chained},
 	0xA4: {(*Card).selectFile, 0},
 	0xB0: {(*Card).readBinary, noData | hasLe},
-	0xC0: {func(c *Card, m *command) ([]byte, status) { return c.line.GetResponse(m) }, noData | hasLe},
+	0xC0: {func(c *Card, m *command) ([]byte, apdu.Status) { return c.line.GetResponse(m) }, noData | hasLe},
 	0xCA: {(*Card).getData, noData | hasLe},
 	0xD6: {(*Card).updateBinary, hasData},
 	0xDA: {(*Card).putData, hasData | chained},
@@ -60,9 +61,9 @@ var instructions = [256]instruction{
 }
 
 // checkClass accepts A0 for DELETE FILE, too.
-func checkClass(m *command) status {
+func checkClass(m *command) apdu.Status {
 	if m.CLA == proprietaryClass && m.INS == insDeleteFile {
-		return swOK
+		return apdu.OK
 	}
 	return exchange.CheckClass(m.CLA)
 }

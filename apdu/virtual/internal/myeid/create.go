@@ -1,20 +1,24 @@
 package myeid
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+)
 
 const maxFileSize = 0x7FFF // what a 15-bit offset reaches
 
 // createFile makes a file in the current DF and selects it (ISO 7816-9 §9.2).
-func (c *Card) createFile(m *command) ([]byte, status) {
+func (c *Card) createFile(m *command) ([]byte, apdu.Status) {
 	if m.P1P2() != 0 {
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	}
 	f, sw := parseFCP(m.Data)
-	if sw != swOK {
+	if sw != apdu.OK {
 		return nil, sw
 	}
 	df := c.current.directory()
-	if sw := c.mayCreate(df, f); sw != swOK {
+	if sw := c.mayCreate(df, f); sw != apdu.OK {
 		return nil, sw
 	}
 	f.uid = c.uid()
@@ -26,25 +30,25 @@ func (c *Card) createFile(m *command) ([]byte, status) {
 	c.current = f
 	c.line.Wrote()
 	c.wrote(1)
-	return nil, swOK
+	return nil, apdu.OK
 }
 
-func (c *Card) mayCreate(df, f *file) status {
+func (c *Card) mayCreate(df, f *file) apdu.Status {
 	condition := acl.createEF
 	if f.isDF() {
 		condition = acl.createDF
 	}
 	switch {
 	case !c.allowed(condition(df.acl)):
-		return swSecurity
+		return apdu.SWSecurityNotSatisfied
 	case df.child(f.id) != nil, len(f.name) > 0 && c.nameTaken(f.name):
-		return swExists
+		return apdu.SWFileExists
 	case !c.persona.offers(f.kind, int(f.size)):
-		return swUnsupported
+		return apdu.SWFunctionNotSupported
 	case c.used+f.cost() > c.persona.Capacity:
-		return swFull
+		return apdu.SWNoMemory
 	}
-	return swOK
+	return apdu.OK
 }
 
 func (c *Card) nameTaken(name []byte) bool {
@@ -54,34 +58,34 @@ func (c *Card) nameTaken(name []byte) bool {
 
 // parseFCP reads the file control parameters of CREATE FILE. Sizes, type and
 // identifier must be there; tags that the card does not know are refused.
-func parseFCP(data []byte) (*file, status) {
+func parseFCP(data []byte) (*file, apdu.Status) {
 	if len(data) < 2 || data[0] != 0x62 || int(data[1]) != len(data)-2 || data[1] > 0x7F {
-		return nil, swInvalidData
+		return nil, apdu.SWReferenceNotUsable
 	}
 	f := &file{}
 	var seen [256]bool
 	for rest := data[2:]; ; {
 		tag, value, after, ok := nextTLV(rest)
 		if !ok {
-			return nil, swInvalidData
+			return nil, apdu.SWReferenceNotUsable
 		}
 		if value == nil {
 			break
 		}
 		rest = after
 		if !f.setParameter(tag, value) {
-			return nil, swInvalidData
+			return nil, apdu.SWReferenceNotUsable
 		}
 		if tag == 0x81 {
 			tag = 0x80 // one or the other
 		}
 		if seen[tag] {
-			return nil, swInvalidData
+			return nil, apdu.SWReferenceNotUsable
 		}
 		seen[tag] = true
 	}
 	if !seen[0x80] || !seen[0x82] || !seen[0x83] {
-		return nil, swInvalidData
+		return nil, apdu.SWReferenceNotUsable
 	}
 	return f, f.settle()
 }
@@ -125,21 +129,21 @@ func (f *file) setParameter(tag byte, value []byte) bool {
 }
 
 // settle checks what depends on several parameters.
-func (f *file) settle() status {
+func (f *file) settle() apdu.Status {
 	if f.isDF() {
 		if f.sizeTag != 0x81 {
-			return swInvalidData
+			return apdu.SWReferenceNotUsable
 		}
-		return swOK
+		return apdu.OK
 	}
 	if len(f.name) > 0 {
-		return swInvalidData
+		return apdu.SWReferenceNotUsable
 	}
 	if f.kind.isKey() {
 		// A key file is valid once a key is in it, whatever its creator says.
 		f.prop &^= propValid | propGenerated
 	}
-	return swOK
+	return apdu.OK
 }
 
 // nextTLV takes one object with a one-byte tag and length off b, skipping the

@@ -5,6 +5,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/rand"
 	"math/big"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
 )
 
 // signECDSA signs a hash that stands for a whole number of at most the
@@ -14,11 +16,11 @@ import (
 // length, which for P-521 and 66 bytes shifts by seven bits. The card takes
 // the number as it is, so the bytes are brought into a form that crypto/ecdsa
 // reads as the same number.
-func signECDSA(k *key, hash []byte) ([]byte, status) {
+func signECDSA(k *key, hash []byte) ([]byte, apdu.Status) {
 	n := k.ec.Curve.Params().N
 	size := (n.BitLen() + 7) / 8
 	if len(hash) > size {
-		return nil, swLength
+		return nil, apdu.SWWrongLength
 	}
 	if excess := 8*size - n.BitLen(); excess > 0 {
 		hash = bytes.TrimLeft(hash, "\x00")
@@ -30,46 +32,46 @@ func signECDSA(k *key, hash []byte) ([]byte, status) {
 	}
 	out, err := ecdsa.SignASN1(rand.Reader, k.ec, hash)
 	if err != nil {
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	}
-	return out, swOK
+	return out, apdu.OK
 }
 
 // generalAuthenticate is the key agreement: 7C { 85 point } gives the x
 // coordinate of the product.
-func (c *Card) generalAuthenticate(m *command) ([]byte, status) {
+func (c *Card) generalAuthenticate(m *command) ([]byte, apdu.Status) {
 	if m.P1P2() != 0 {
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	}
 	f, sw := c.env.ready(forAgreement)
-	if sw != swOK {
+	if sw != apdu.OK {
 		return nil, sw
 	}
 	point, ok := authenticationPoint(m.Data)
 	if !ok {
-		return nil, swInvalidData
+		return nil, apdu.SWReferenceNotUsable
 	}
 	m.Data = point
 	return c.use(f, m, c.agree)
 }
 
-func (c *Card) agree(f *file, m *command) ([]byte, status) {
+func (c *Card) agree(f *file, m *command) ([]byte, apdu.Status) {
 	if f.key.dh == nil || c.env.alg != algEC {
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	}
 	size := (f.key.ec.Curve.Params().BitSize + 7) / 8
 	if len(m.Data) != 1+2*size || m.Data[0] != 0x04 {
-		return nil, swInvalidData
+		return nil, apdu.SWReferenceNotUsable
 	}
 	peer, err := f.key.dh.Curve().NewPublicKey(m.Data)
 	if err != nil {
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	}
 	out, err := f.key.dh.ECDH(peer)
 	if err != nil {
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	}
-	return out, swOK
+	return out, apdu.OK
 }
 
 // authenticationPoint reads the dynamic authentication template 7C for its

@@ -5,6 +5,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"math/big"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
 )
 
 // curveOf returns the curve of a key length, or nil. P-192 is not among them:
@@ -72,27 +74,27 @@ func (k *key) point(tag byte) []byte {
 
 // ecData is GET DATA 0181 to 0186: p, a, b, G without its 04, n, and the
 // public key.
-func (c *Card) ecData(which byte) ([]byte, status) {
+func (c *Card) ecData(which byte) ([]byte, apdu.Status) {
 	f := c.current
 	if f.kind.plain() != kindEC {
-		return nil, swNoReference
+		return nil, apdu.SWReferenceNotFound
 	}
 	params := curveOf(int(f.size)).Params()
 	field := func(n *big.Int) []byte { return n.FillBytes(make([]byte, (params.BitSize+7)/8)) }
 	switch which {
 	case 0x81:
-		return field(params.P), swOK
+		return field(params.P), apdu.OK
 	case 0x82:
-		return field(new(big.Int).Sub(params.P, big.NewInt(3))), swOK
+		return field(new(big.Int).Sub(params.P, big.NewInt(3))), apdu.OK
 	case 0x83:
-		return field(params.B), swOK
+		return field(params.B), apdu.OK
 	case 0x84:
-		return append(field(params.Gx), field(params.Gy)...), swOK
+		return append(field(params.Gx), field(params.Gy)...), apdu.OK
 	case 0x85:
-		return field(params.N), swOK
+		return field(params.N), apdu.OK
 	}
 	if f.key.q == nil || f.prop&propValid == 0 {
-		return nil, swNoReference
+		return nil, apdu.SWReferenceNotFound
 	}
-	return f.key.point(0x30), swOK
+	return f.key.point(0x30), apdu.OK
 }

@@ -1,5 +1,7 @@
 package myeid
 
+import "github.com/go-cryptoki/cryptoki/apdu"
+
 // Algorithm references of MANAGE SECURITY ENVIRONMENT, tag 80.
 const (
 	algRaw      = 0x00 // RSA, AES and DES as they are
@@ -38,66 +40,66 @@ type environment struct {
 func (e *environment) drop() { *e = environment{} }
 
 // ready returns the key file if the environment is for a purpose.
-func (e *environment) ready(purpose uint16) (*file, status) {
+func (e *environment) ready(purpose uint16) (*file, apdu.Status) {
 	if e.purpose != purpose {
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	}
 	if e.key.dead {
-		return nil, swNoReference
+		return nil, apdu.SWReferenceNotFound
 	}
-	return e.key, swOK
+	return e.key, apdu.OK
 }
 
 // manageSecurityEnvironment is MSE SET, and RESTORE of the empty environment
 // (ISO 7816-4 §7.5.11). A failure leaves no environment.
-func (c *Card) manageSecurityEnvironment(m *command) ([]byte, status) {
+func (c *Card) manageSecurityEnvironment(m *command) ([]byte, apdu.Status) {
 	c.env.drop()
 	c.dropHalf()
 	switch m.P1P2() {
 	case restoreEmptied:
 		if len(m.Data) != 0 {
-			return nil, swLcInconsist
+			return nil, lcInconsistent
 		}
-		return nil, swOK
+		return nil, apdu.OK
 	case forSigning, forDecryption, forAgreement, forEncryption:
 	default:
-		return nil, swUnsupported
+		return nil, apdu.SWFunctionNotSupported
 	}
 	e := environment{purpose: m.P1P2()}
 	var algSet bool
 	for rest := m.Data; ; {
 		tag, value, after, ok := nextTLV(rest)
 		if !ok {
-			return nil, swInvalidData
+			return nil, apdu.SWReferenceNotUsable
 		}
 		if value == nil {
 			break
 		}
 		rest = after
-		if sw := c.setReference(&e, tag, value); sw != swOK {
+		if sw := c.setReference(&e, tag, value); sw != apdu.OK {
 			return nil, sw
 		}
 		algSet = algSet || tag == 0x80
 	}
 	if !algSet || e.key == nil {
-		return nil, swUnsupported
+		return nil, apdu.SWFunctionNotSupported
 	}
 	c.env = e
-	return nil, swOK
+	return nil, apdu.OK
 }
 
 // setReference takes one control reference data object.
-func (c *Card) setReference(e *environment, tag byte, value []byte) status {
+func (c *Card) setReference(e *environment, tag byte, value []byte) apdu.Status {
 	switch {
 	case tag == 0x80 && len(value) == 1 && knownAlgorithm(value[0]):
 		e.alg = value[0]
 	case tag == 0x81 && len(value) == 2:
 		if e.key = c.current.directory().childEF(fid(value)); e.key == nil {
-			return swNoReference
+			return apdu.SWReferenceNotFound
 		}
 	case (tag == 0x83 || tag == 0x84) && len(value) == 2:
 		if e.target = c.current.directory().childEF(fid(value)); e.target == nil {
-			return swNoReference
+			return apdu.SWReferenceNotFound
 		}
 	case (tag == 0x83 || tag == 0x84) && len(value) == 1 && value[0] == 0:
 		// The only key in the file.
@@ -105,13 +107,13 @@ func (c *Card) setReference(e *environment, tag byte, value []byte) status {
 		copy(e.iv[:], value)
 		e.ivSet = true
 	case tag == 0x80, tag == 0x81, tag == 0x83, tag == 0x84:
-		return swUnsupported
+		return apdu.SWFunctionNotSupported
 	case tag == 0x87:
-		return swInvalidData
+		return apdu.SWReferenceNotUsable
 	default:
-		return swWrongData
+		return apdu.SWWrongData
 	}
-	return swOK
+	return apdu.OK
 }
 
 func knownAlgorithm(alg byte) bool {

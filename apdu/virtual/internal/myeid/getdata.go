@@ -8,9 +8,9 @@ import (
 )
 
 // getData is GET DATA. All the card's objects have 01 in P1.
-func (c *Card) getData(m *command) ([]byte, status) {
+func (c *Card) getData(m *command) ([]byte, apdu.Status) {
 	if m.P1 != 0x01 {
-		return nil, swNoReference
+		return nil, apdu.SWReferenceNotFound
 	}
 	switch {
 	case m.P2 <= 0x02:
@@ -18,19 +18,19 @@ func (c *Card) getData(m *command) ([]byte, status) {
 	case m.P2 >= 0x81 && m.P2 <= 0x86:
 		return c.ecData(m.P2)
 	case m.P2 >= 0xA1 && m.P2 <= 0xA6:
-		return c.list(m.P2), swOK
+		return c.list(m.P2), apdu.OK
 	case m.P2 >= 0xB1 && m.P2 <= 0xBE:
-		return c.pins[m.P2&0x0F].info(), swOK
+		return c.pins[m.P2&0x0F].info(), apdu.OK
 	}
 	switch m.P2 {
 	case 0xA0:
-		return c.appletInfo(), swOK
+		return c.appletInfo(), apdu.OK
 	case 0xAA:
-		return c.persona.capabilities(), swOK
+		return c.persona.capabilities(), apdu.OK
 	case 0xAC:
-		return binary.BigEndian.AppendUint16(nil, c.rights()), swOK
+		return binary.BigEndian.AppendUint16(nil, c.rights()), apdu.OK
 	}
-	return nil, swNoReference
+	return nil, apdu.SWReferenceNotFound
 }
 
 // list names the files of the current DF, two bytes each, by what they are.
@@ -61,14 +61,14 @@ func listed(which byte, k kind) bool {
 }
 
 // getChallenge answers random bytes; with Le 00 it refuses as MyEID does.
-func (c *Card) getChallenge(m *command) ([]byte, status) {
+func (c *Card) getChallenge(m *command) ([]byte, apdu.Status) {
 	if m.P1P2() != 0 {
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	}
 	if m.Le == apdu.MaxShortLe {
-		return nil, swNoDiagnosis
+		return nil, apdu.SWNoDiagnosis
 	}
 	out := make([]byte, m.Le)
 	rand.Read(out)
-	return out, swOK
+	return out, apdu.OK
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
@@ -86,16 +87,16 @@ func (f *file) hasPart(id byte) bool {
 // reach tells whether bytes of a content can be written now. They cannot where
 // its layers would become too many; written as a whole it needs none of them,
 // and reads as erased if the power fails meanwhile.
-func (f *file) reach(from, to int) status {
+func (f *file) reach(from, to int) apdu.Status {
 	switch h := f.closed; {
 	case h == nil || len(h.layers) < maxLayers:
-		return swOK
+		return apdu.OK
 	case from > 0 || to < len(f.content):
-		return swFull
+		return apdu.SWNoMemory
 	}
 	fill(f.content)
 	f.closed = nil
-	return swOK
+	return apdu.OK
 }
 
 // wrote notes that bytes of a content are known. Once all are, nothing that is
@@ -271,7 +272,7 @@ func (f *file) openKey(parts map[byte][]byte) error {
 		k.set(id, part)
 	}
 	for id, part := range parts {
-		if !f.closed.parts[id] || f.checkPart(id, part) != swOK {
+		if !f.closed.parts[id] || f.checkPart(id, part) != apdu.OK {
 			return errLayers
 		}
 		k.set(id, part)

@@ -8,6 +8,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"slices"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
 )
 
 // Parts of a key, by P2 of PUT DATA.
@@ -72,33 +74,33 @@ func (k *key) unset(id byte) {
 
 // importPart is PUT DATA 0180 to 01A0: one part of the key in the current
 // file. The key is ready once its parts suffice.
-func (c *Card) importPart(id byte, data []byte) status {
+func (c *Card) importPart(id byte, data []byte) apdu.Status {
 	f := c.current
 	switch {
 	case f.isDF():
-		return swNoCurrentEF
+		return apdu.SWNoCurrentEF
 	case !f.kind.isKey():
-		return swConditions
+		return apdu.SWConditionsNotSatisfied
 	case !c.allowed(f.acl.update()):
-		return swSecurity
+		return apdu.SWSecurityNotSatisfied
 	}
-	if sw := f.checkPart(id, data); sw != swOK {
+	if sw := f.checkPart(id, data); sw != apdu.OK {
 		return sw
 	}
 	if f.hasPart(id) || f.prop&propGenerated != 0 {
-		return swInvalidData
+		return apdu.SWReferenceNotUsable
 	}
 	if f.closed != nil && f.prop&propValid != 0 {
-		return swConditions // whether it belongs to the key cannot be told
+		return apdu.SWConditionsNotSatisfied // whether it belongs to the key cannot be told
 	}
 	f.key.set(id, data)
 	if !f.key.parse(f.kind, int(f.size)) {
 		f.key.unset(id)
 		f.key.parse(f.kind, int(f.size))
-		return swInvalidData
+		return apdu.SWReferenceNotUsable
 	}
 	c.keyChanged(f, 0, 1)
-	return swOK
+	return apdu.OK
 }
 
 // keyChanged writes a new key or part, and then what is new of its file's
@@ -121,7 +123,7 @@ func (c *Card) keyChanged(f *file, prop uint16, writes int) {
 
 // checkPart checks that a part belongs to such a key and has a length that
 // can be.
-func (f *file) checkPart(id byte, data []byte) status {
+func (f *file) checkPart(id byte, data []byte) apdu.Status {
 	n := len(data)
 	switch f.kind.plain() {
 	case kindRSA:
@@ -130,19 +132,19 @@ func (f *file) checkPart(id byte, data []byte) status {
 		field := (int(f.size) + 7) / 8
 		switch {
 		case id == partScalar && n == field, id == partPoint && n == 2*field+1:
-			return swOK
+			return apdu.OK
 		case id == partScalar, id == partPoint:
-			return swLength
+			return apdu.SWWrongLength
 		}
 	default:
 		switch {
 		case id == partSecret && n == int(f.size)/8:
-			return swOK
+			return apdu.OK
 		case id == partSecret:
-			return swLength
+			return apdu.SWWrongLength
 		}
 	}
-	return swNoReference
+	return apdu.SWReferenceNotFound
 }
 
 // parse makes the key usable once the parts suffice. It is false if the parts

@@ -1,5 +1,7 @@
 package myeid
 
+import "github.com/go-cryptoki/cryptoki/apdu"
+
 // Operations of PERFORM SECURITY OPERATION, P1 P2 (ISO 7816-8). In the first
 // byte is what comes out, in the second what goes in: 80 plain, 84 cryptogram,
 // 86 cryptogram with padding indicator, 00 nothing.
@@ -13,7 +15,7 @@ const (
 	opWrap        = 0x8400
 )
 
-func (c *Card) performSecurityOperation(m *command) ([]byte, status) {
+func (c *Card) performSecurityOperation(m *command) ([]byte, apdu.Status) {
 	var purpose uint16
 	switch m.P1P2() {
 	case opSign:
@@ -23,13 +25,13 @@ func (c *Card) performSecurityOperation(m *command) ([]byte, status) {
 	case opEncipher, opWrap:
 		purpose = forEncryption
 	default:
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	}
 	if (len(m.Data) == 0) != (m.P1P2() == opWrap) {
-		return nil, swLength
+		return nil, apdu.SWWrongLength
 	}
 	f, sw := c.env.ready(purpose)
-	if sw != swOK {
+	if sw != apdu.OK {
 		return nil, sw
 	}
 	if m.P1P2() == opDecipherInd || m.P1P2() == opUnwrapInd {
@@ -44,7 +46,7 @@ func (c *Card) performSecurityOperation(m *command) ([]byte, status) {
 }
 
 // operation picks what to do from P1 P2 and the kind of key.
-func (c *Card) operation(p1p2 uint16, f *file) func(*file, *command) ([]byte, status) {
+func (c *Card) operation(p1p2 uint16, f *file) func(*file, *command) ([]byte, apdu.Status) {
 	secret := f.kind.isSecret()
 	switch p1p2 {
 	case opSign:
@@ -66,16 +68,16 @@ func (c *Card) operation(p1p2 uint16, f *file) func(*file, *command) ([]byte, st
 // use runs an operation with a key if its condition is met. A key that wants
 // consent for every use drops that PIN afterwards; the parts of one message
 // to a cipher are one use.
-func (c *Card) use(f *file, m *command, run func(*file, *command) ([]byte, status)) ([]byte, status) {
+func (c *Card) use(f *file, m *command, run func(*file, *command) ([]byte, apdu.Status)) ([]byte, apdu.Status) {
 	goesOn := c.env.open && (m.P1P2() == opEncipher || m.P1P2() == opDecipher)
 	c.env.open = goesOn
 	switch {
 	case !goesOn && !c.allowed(f.acl.use()):
 		return nil, c.persona.denial()
 	case f.closed != nil:
-		return nil, swMemory // its PIN did not open it
+		return nil, apdu.SWMemoryFailure // its PIN did not open it
 	case !f.key.usable():
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	}
 	out, sw := run(f, m)
 	if ref := consent(f.prop); ref >= 1 && ref <= pinCount && c.lifeCycle == stateOperational {
@@ -87,30 +89,30 @@ func (c *Card) use(f *file, m *command, run func(*file, *command) ([]byte, statu
 // joinHalves takes the padding indicator off. 81 and 82 mark the halves of a
 // cryptogram that is too long for one command without chaining; after the
 // first half there is nothing to work on yet.
-func (c *Card) joinHalves(data []byte) ([]byte, status) {
+func (c *Card) joinHalves(data []byte) ([]byte, apdu.Status) {
 	indicator, data := data[0], data[1:]
 	switch indicator {
 	case 0x00:
 		c.dropHalf()
-		return data, swOK
+		return data, apdu.OK
 	case 0x81:
 		c.dropHalf()
 		if len(data) == 0 {
-			return nil, swLength
+			return nil, apdu.SWWrongLength
 		}
 		c.half = append(c.half, data...)
-		return nil, swOK
+		return nil, apdu.OK
 	case 0x82:
 		if c.half == nil {
-			return nil, swConditions
+			return nil, apdu.SWConditionsNotSatisfied
 		}
-		return append(c.half, data...), swOK
+		return append(c.half, data...), apdu.OK
 	}
-	return nil, swInvalidData
+	return nil, apdu.SWReferenceNotUsable
 }
 
 // sign computes a digital signature.
-func (c *Card) sign(f *file, m *command) ([]byte, status) {
+func (c *Card) sign(f *file, m *command) ([]byte, apdu.Status) {
 	switch f.kind.plain() {
 	case kindRSA:
 		return signRSA(&f.key, c.env.alg, m.Data)
@@ -119,5 +121,5 @@ func (c *Card) sign(f *file, m *command) ([]byte, status) {
 			return signECDSA(&f.key, m.Data)
 		}
 	}
-	return nil, swConditions
+	return nil, apdu.SWConditionsNotSatisfied
 }

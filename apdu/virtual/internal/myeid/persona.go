@@ -1,6 +1,10 @@
 package myeid
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
+)
 
 // Features are the capabilities of GET DATA 01AA, two bytes.
 type Features uint16
@@ -75,9 +79,9 @@ func (p *Persona) offers(k kind, bits int) bool {
 }
 
 // denial is the answer to the use of a key without its PIN.
-func (p *Persona) denial() status {
+func (p *Persona) denial() apdu.Status {
 	if p.UseNotAllowed {
-		return swConditions
+		return apdu.SWConditionsNotSatisfied
 	}
-	return swSecurity
+	return apdu.SWSecurityNotSatisfied
 }

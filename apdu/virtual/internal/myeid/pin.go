@@ -1,6 +1,9 @@
 package myeid
 
-import "github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
+import (
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
+)
 
 const (
 	pinCount  = 14
@@ -49,11 +52,11 @@ func (p *pin) info() []byte {
 }
 
 // pinAt returns the PIN that P2 names.
-func (c *Card) pinAt(ref byte) (*pin, status) {
+func (c *Card) pinAt(ref byte) (*pin, apdu.Status) {
 	if ref < 1 || ref > pinCount {
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	}
-	return &c.pins[ref], swOK
+	return &c.pins[ref], apdu.OK
 }
 
 // longEnough tells whether a new code has as many bytes as the PIN wants
@@ -70,45 +73,45 @@ func (p *pin) longEnough(code []byte) bool {
 // try compares a code at the cost of one try. The try is spent and kept by
 // the Store before the comparison, so that pulling the card out in between
 // wins nothing.
-func (c *Card) try(ref byte, given []byte, x *code, which string, tries *byte, max byte) status {
+func (c *Card) try(ref byte, given []byte, x *code, which string, tries *byte, max byte) apdu.Status {
 	if *tries == 0 {
-		return swBlocked
+		return apdu.SWBlocked
 	}
 	*tries--
 	c.journal.pin(int(ref))
 	if c.commit() != nil {
-		return swMemory
+		return apdu.SWMemoryFailure
 	}
 	c.line.Wrote()
 	var block [pinLength]byte
 	defer clear(block[:])
 	fill(block[copy(block[:], given):])
 	switch right, sw := c.matches(ref, x, which, &block); {
-	case sw != swOK:
+	case sw != apdu.OK:
 		return sw
 	case right:
 		*tries = max
 		c.journal.pin(int(ref))
 		c.line.Wrote()
-		return swOK
+		return apdu.OK
 	case *tries == 0:
-		return swBlocked
+		return apdu.SWBlocked
 	}
-	return swTries | status(*tries)
+	return apdu.SWTriesLeft | apdu.Status(*tries)
 }
 
 // tryCode compares the code of a PIN. A failure takes away what an earlier
 // success gave, except on a persona that keeps it.
-func (c *Card) tryCode(ref byte, given []byte) status {
+func (c *Card) tryCode(ref byte, given []byte) apdu.Status {
 	p := &c.pins[ref]
 	sw := c.try(ref, given, &p.code, ownCode, &p.tries, p.max)
-	if sw != swOK && !c.persona.KeepVerified {
+	if sw != apdu.OK && !c.persona.KeepVerified {
 		c.unverify(ref)
 	}
 	return sw
 }
 
-func (c *Card) tryPUK(ref byte, given []byte) status {
+func (c *Card) tryPUK(ref byte, given []byte) apdu.Status {
 	p := &c.pins[ref]
 	return c.try(ref, given, &p.puk, itsPUK, &p.pukTries, p.pukMax)
 }

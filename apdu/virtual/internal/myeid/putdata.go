@@ -1,11 +1,13 @@
 package myeid
 
+import "github.com/go-cryptoki/cryptoki/apdu"
+
 // putData is PUT DATA: PINs, the applet as a whole, and parts of the key in
 // the selected file.
-func (c *Card) putData(m *command) ([]byte, status) {
+func (c *Card) putData(m *command) ([]byte, apdu.Status) {
 	switch {
 	case m.P1 != 0x01:
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	case m.P2 >= 1 && m.P2 <= pinCount:
 		return nil, c.initialisePIN(m.P2, m.Data)
 	case m.P2 == 0xE0:
@@ -17,7 +19,7 @@ func (c *Card) putData(m *command) ([]byte, status) {
 // initialiseApplet wipes everything: FFFF, the access conditions of the
 // master file, and those of the application; either may be left out from the
 // end. Once activated, the card asks for the right to delete the master file.
-func (c *Card) initialiseApplet(data []byte) status {
+func (c *Card) initialiseApplet(data []byte) apdu.Status {
 	mf, app := mfACL, appACL
 	switch len(data) {
 	case 8:
@@ -27,24 +29,24 @@ func (c *Card) initialiseApplet(data []byte) status {
 		mf = acl(data[2:5])
 	case 2:
 	default:
-		return swLength
+		return apdu.SWWrongLength
 	}
 	if !c.allowed(c.root.acl.remove()) {
-		return swSecurity
+		return apdu.SWSecurityNotSatisfied
 	}
 	c.format(mf, app)
 	c.wrote(1)
-	return swOK
+	return apdu.OK
 }
 
 // activateApplet ends the creation state: from here on access conditions
 // hold.
-func (c *Card) activateApplet(m *command) ([]byte, status) {
+func (c *Card) activateApplet(m *command) ([]byte, apdu.Status) {
 	switch {
 	case m.P1P2() != 0x0400:
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	case string(m.Data) != appName:
-		return nil, swNotFound
+		return nil, apdu.SWFileNotFound
 	}
 	if c.lifeCycle != stateOperational {
 		c.lifeCycle = stateOperational
@@ -52,7 +54,7 @@ func (c *Card) activateApplet(m *command) ([]byte, status) {
 		c.closeUp()
 		c.line.Wrote()
 	}
-	return nil, swOK
+	return nil, apdu.OK
 }
 
 // closeUp has everything kept anew that conditions hold for from here on:

@@ -4,12 +4,14 @@ import (
 	"crypto/rsa"
 	"encoding/binary"
 	"math/big"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
 )
 
 // checkRSAPart checks the length of a part for a modulus of n bytes. Numbers
 // may have one leading zero; the private exponent may be given and is not
 // needed, nor is the modulus.
-func checkRSAPart(id byte, length, n int) status {
+func checkRSAPart(id byte, length, n int) apdu.Status {
 	var most int
 	switch id {
 	case partP, partQ, partDP, partDQ, partQInv:
@@ -21,12 +23,12 @@ func checkRSAPart(id byte, length, n int) status {
 	case partExponent:
 		most = 4
 	default:
-		return swNoReference
+		return apdu.SWReferenceNotFound
 	}
 	if length > most {
-		return swLength
+		return apdu.SWWrongLength
 	}
-	return swOK
+	return apdu.OK
 }
 
 // parseRSA makes the key of both primes and the exponent, and checks every
@@ -118,19 +120,19 @@ func (k *key) setRSA(priv *rsa.PrivateKey) {
 func (k *key) modulus() []byte { return k.pub.N.FillBytes(make([]byte, k.pub.Size())) }
 
 // rsaData is GET DATA 0100 to 0102: key information, modulus, exponent.
-func (c *Card) rsaData(which byte) ([]byte, status) {
+func (c *Card) rsaData(which byte) ([]byte, apdu.Status) {
 	k := &c.current.key
 	if k.pub == nil || c.current.prop&propValid == 0 {
-		return nil, swNoReference
+		return nil, apdu.SWReferenceNotFound
 	}
 	switch e := big.NewInt(int64(k.pub.E)).Bytes(); which {
 	case 0x00:
 		out := []byte{0x92, 0x00}
 		out = binary.BigEndian.AppendUint16(out, uint16(8*len(e)))
-		return binary.BigEndian.AppendUint16(out, uint16(k.pub.N.BitLen())), swOK
+		return binary.BigEndian.AppendUint16(out, uint16(k.pub.N.BitLen())), apdu.OK
 	case 0x01:
-		return k.modulus(), swOK
+		return k.modulus(), apdu.OK
 	default:
-		return e, swOK
+		return e, apdu.OK
 	}
 }

@@ -3,6 +3,8 @@ package myeid
 import (
 	"bytes"
 	"encoding/binary"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
 )
 
 // The forms of SELECT, in P1 (ISO 7816-4 §7.1.1).
@@ -22,39 +24,42 @@ const (
 	answerNothing = 0x0C
 )
 
-func (c *Card) selectFile(m *command) ([]byte, status) {
+// lcInconsistent says that Lc does not fit P1 P2.
+const lcInconsistent apdu.Status = 0x6A87
+
+func (c *Card) selectFile(m *command) ([]byte, apdu.Status) {
 	if m.P2 != answerFCI && m.P2 != answerNothing {
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	}
 	f, sw := c.find(m.P1, m.Data)
-	if sw != swOK {
+	if sw != apdu.OK {
 		return nil, sw
 	}
 	c.current = f
 	if m.P2 == answerNothing {
-		return nil, swOK
+		return nil, apdu.OK
 	}
-	return c.fci(f), swOK
+	return c.fci(f), apdu.OK
 }
 
 // find looks a file up as SELECT does.
-func (c *Card) find(form byte, data []byte) (*file, status) {
+func (c *Card) find(form byte, data []byte) (*file, apdu.Status) {
 	switch form {
 	case selectID, selectChildDF, selectChildEF:
 		return c.findByID(form, data)
 	case selectParent:
 		if len(data) != 0 {
-			return nil, swLcInconsist
+			return nil, lcInconsistent
 		}
 		return found(c.current.parent)
 	case selectName:
 		if len(data) < 1 || len(data) > 16 {
-			return nil, swLcInconsist
+			return nil, lcInconsistent
 		}
 		return found(c.findName(data))
 	case selectPathFromMF, selectPathFromHere:
 		if len(data) == 0 || len(data)%2 != 0 {
-			return nil, swLcInconsist
+			return nil, lcInconsistent
 		}
 		if form == selectPathFromHere {
 			return found(follow(c.current.directory(), data))
@@ -64,32 +69,32 @@ func (c *Card) find(form byte, data []byte) (*file, status) {
 		}
 		return found(follow(c.root, data))
 	}
-	return nil, swP1P2
+	return nil, apdu.SWWrongP1P2
 }
 
-func found(f *file) (*file, status) {
+func found(f *file) (*file, apdu.Status) {
 	if f == nil {
-		return nil, swNotFound
+		return nil, apdu.SWFileNotFound
 	}
-	return f, swOK
+	return f, apdu.OK
 }
 
 func fid(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
 
-func (c *Card) findByID(form byte, data []byte) (*file, status) {
+func (c *Card) findByID(form byte, data []byte) (*file, apdu.Status) {
 	if form == selectID && len(data) == 0 {
-		return c.root, swOK
+		return c.root, apdu.OK
 	}
 	if len(data) != 2 {
-		return nil, swLcInconsist
+		return nil, lcInconsistent
 	}
 	id, df := fid(data), c.current.directory()
 	switch form {
 	case selectChildDF:
 		if f := df.child(id); f != nil && f.isDF() {
-			return f, swOK
+			return f, apdu.OK
 		}
-		return nil, swNotFound
+		return nil, apdu.SWFileNotFound
 	case selectChildEF:
 		return found(df.childEF(id))
 	}

@@ -3,6 +3,8 @@ package myeid
 import (
 	"bytes"
 	"crypto/cipher"
+
+	"github.com/go-cryptoki/cryptoki/apdu"
 )
 
 // streams tells whether a command with the chaining bit is answered at once:
@@ -16,26 +18,26 @@ func (c *Card) streams(m *command) bool {
 }
 
 // encipher runs the cipher over a message or a part of it.
-func (c *Card) encipher(f *file, m *command) ([]byte, status) {
+func (c *Card) encipher(f *file, m *command) ([]byte, apdu.Status) {
 	if f.key.block == nil {
-		return nil, swStructure
+		return nil, apdu.SWIncompatibleFile
 	}
 	data := m.Data
 	switch {
 	case c.env.alg == algPKCS7 && !m.More():
 		data = pad7(data, f.key.block.BlockSize())
 	case c.env.alg != algRaw && c.env.alg != algPKCS7:
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	}
 	return c.crypt(f.key.block, data, m.More(), cbcEncrypt)
 }
 
-func (c *Card) decipher(f *file, m *command) ([]byte, status) {
+func (c *Card) decipher(f *file, m *command) ([]byte, apdu.Status) {
 	if c.env.alg != algRaw && c.env.alg != algPKCS7 {
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	}
 	out, sw := c.crypt(f.key.block, m.Data, m.More(), cbcDecrypt)
-	if sw == swOK && c.env.alg == algPKCS7 && !m.More() {
+	if sw == apdu.OK && c.env.alg == algPKCS7 && !m.More() {
 		return unpad7(out, f.key.block.BlockSize())
 	}
 	return out, sw
@@ -44,10 +46,10 @@ func (c *Card) decipher(f *file, m *command) ([]byte, status) {
 // crypt works in CBC mode from the environment's IV. Without an IV it is all
 // zero, so that a single block comes out as in ECB. While the message goes on
 // the next part is chained to this one; at its end the IV is as it was set.
-func (c *Card) crypt(block cipher.Block, data []byte, more bool, mode cbcMode) ([]byte, status) {
+func (c *Card) crypt(block cipher.Block, data []byte, more bool, mode cbcMode) ([]byte, apdu.Status) {
 	size := block.BlockSize()
 	if len(data)%size != 0 || len(data) == 0 {
-		return nil, swLength
+		return nil, apdu.SWWrongLength
 	}
 	e := &c.env
 	iv := e.iv[:size]
@@ -58,7 +60,7 @@ func (c *Card) crypt(block cipher.Block, data []byte, more bool, mode cbcMode) (
 	next := mode(block, iv, out, data)
 	copy(e.chained[:], next)
 	e.open = more
-	return out, swOK
+	return out, apdu.OK
 }
 
 // cbcMode runs a cipher from src to dst and returns the last block of
@@ -81,15 +83,15 @@ func pad7(data []byte, size int) []byte {
 	return append(bytes.Clone(data), bytes.Repeat([]byte{byte(n)}, n)...)
 }
 
-func unpad7(data []byte, size int) ([]byte, status) {
+func unpad7(data []byte, size int) ([]byte, apdu.Status) {
 	n := int(data[len(data)-1])
 	if n < 1 || n > size || n > len(data) {
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	}
 	for _, b := range data[len(data)-n:] {
 		if int(b) != n {
-			return nil, swConditions
+			return nil, apdu.SWConditionsNotSatisfied
 		}
 	}
-	return data[:len(data)-n], swOK
+	return data[:len(data)-n], apdu.OK
 }

@@ -1,22 +1,24 @@
 package myeid
 
+import "github.com/go-cryptoki/cryptoki/apdu"
+
 // verify is VERIFY; without data it asks for the state (ISO 7816-4 §7.5.6).
-func (c *Card) verify(m *command) ([]byte, status) {
+func (c *Card) verify(m *command) ([]byte, apdu.Status) {
 	if m.P1 != 0 {
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	}
 	p, sw := c.pinAt(m.P2)
 	switch {
-	case sw != swOK:
+	case sw != apdu.OK:
 		return nil, sw
 	case len(m.Data) == 0:
 		return nil, c.pinState(m.P2)
 	case len(m.Data) > pinLength:
-		return nil, swLength
+		return nil, apdu.SWWrongLength
 	case p.flags&pinLocked != 0 && p.tries > 0:
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	}
-	if sw := c.tryCode(m.P2, m.Data); sw != swOK {
+	if sw := c.tryCode(m.P2, m.Data); sw != apdu.OK {
 		return nil, sw
 	}
 	c.verified |= pinBit(m.P2)
@@ -26,27 +28,27 @@ func (c *Card) verify(m *command) ([]byte, status) {
 	if p.flags&pinUnblocker != 0 {
 		c.verified |= rightUnblock
 	}
-	return nil, swOK
+	return nil, apdu.OK
 }
 
 // pinState answers a status query. Before activation every PIN counts as
 // verified.
-func (c *Card) pinState(ref byte) status {
+func (c *Card) pinState(ref byte) apdu.Status {
 	p := &c.pins[ref]
 	switch {
 	case c.allowed(ref):
-		return swOK
+		return apdu.OK
 	case p.tries == 0:
-		return swBlocked
+		return apdu.SWBlocked
 	case p.flags&pinLocked != 0:
-		return swConditions
+		return apdu.SWConditionsNotSatisfied
 	}
-	return swTries | status(p.tries)
+	return apdu.SWTriesLeft | apdu.Status(p.tries)
 }
 
 // deauthenticate takes back verified PINs: all, one, or a right alone. A
 // message to a cipher that goes on ends, too.
-func (c *Card) deauthenticate(m *command) ([]byte, status) {
+func (c *Card) deauthenticate(m *command) ([]byte, apdu.Status) {
 	c.env.open = false
 	switch {
 	case m.P1 == 0 && m.P2 == 0:
@@ -58,7 +60,7 @@ func (c *Card) deauthenticate(m *command) ([]byte, status) {
 	case m.P1 == 0xB0 && m.P2 == 0:
 		c.verified &^= rightUnblock
 	default:
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	}
-	return nil, swOK
+	return nil, apdu.OK
 }

@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 )
 
@@ -79,36 +80,36 @@ func certificateObject(der []byte) []byte {
 
 // attest is Yubico's ATTEST: a certificate that says that a key was generated
 // on the card, by the attestation key.
-func (c *Card) attest(m *command) ([]byte, status) {
+func (c *Card) attest(m *command) ([]byte, apdu.Status) {
 	if m.P2 != 0 || !isSlot(m.P1) {
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	}
 	k, by := c.keys[m.P1], c.keys[refAttestation]
 	switch {
 	case k == nil:
-		return nil, swNoReference
+		return nil, apdu.SWReferenceNotFound
 	case !k.generated:
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	case by == nil || c.objects[tagAttestation] == nil:
-		return nil, swNoReference
+		return nil, apdu.SWReferenceNotFound
 	}
 	signer, ok := by.private.(crypto.Signer)
 	if !ok {
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	}
 	der, err := tlv.Find(c.objects[tagAttestation], 0x53, 0x70)
 	if err != nil {
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	}
 	parent, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	}
 	out, err := certify(c.statement(k, m.P1), parent, k.public(), signer)
 	if err != nil {
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	}
-	return out, swOK
+	return out, apdu.OK
 }
 
 // certify makes a certificate, also of an X25519 key, which crypto/x509 does

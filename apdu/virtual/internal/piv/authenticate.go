@@ -1,6 +1,7 @@
 package piv
 
 import (
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 )
 
@@ -39,10 +40,10 @@ func (t template) asks(tag tlv.Tag) bool {
 }
 
 // generalAuthenticate is GENERAL AUTHENTICATE, SP 800-73-5 part 2 §3.2.4.
-func (c *Card) generalAuthenticate(m *command) ([]byte, status) {
+func (c *Card) generalAuthenticate(m *command) ([]byte, apdu.Status) {
 	t, ok := parseTemplate(m.Data)
 	if !ok {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	if m.P2 == refManagement {
 		return c.authenticate(m, t)
@@ -50,72 +51,72 @@ func (c *Card) generalAuthenticate(m *command) ([]byte, status) {
 	k := c.keys[m.P2]
 	switch {
 	case !isSlot(m.P2) && m.P2 != refAttestation:
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	case k == nil:
 		return nil, c.noKey()
 	case Algorithm(m.P1) != k.algorithm:
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	}
-	if sw := c.mayUse(k, m.P2); sw != swOK {
+	if sw := c.mayUse(k, m.P2); sw != apdu.OK {
 		return nil, sw
 	}
 	if k.closed != nil {
-		return nil, swMemory // the PIN did not open it
+		return nil, apdu.SWMemoryFailure // the PIN did not open it
 	}
 	out, sw := c.compute(k, m.P2, t)
-	if sw != swOK {
+	if sw != apdu.OK {
 		return nil, sw
 	}
-	return tlv.New(0x7C, tlv.New(tagResponse, out)), swOK
+	return tlv.New(0x7C, tlv.New(tagResponse, out)), apdu.OK
 }
 
 // noKey is the answer to the use of an empty slot.
-func (c *Card) noKey() status {
+func (c *Card) noKey() apdu.Status {
 	if c.persona.Yubico {
-		return swWrongData
+		return apdu.SWWrongData
 	}
-	return swNoReference
+	return apdu.SWReferenceNotFound
 }
 
 // mayUse checks what stands before a use of a key, and takes the consent that
 // it uses up.
-func (c *Card) mayUse(k *key, ref byte) status {
+func (c *Card) mayUse(k *key, ref byte) apdu.Status {
 	switch k.pinPolicy(ref) {
 	case pinNever:
 	case pinAlways:
 		fresh := c.fresh
 		c.fresh = false
 		if !fresh || !c.user() {
-			return swSecurity
+			return apdu.SWSecurityNotSatisfied
 		}
 	default:
 		if !c.user() {
-			return swSecurity
+			return apdu.SWSecurityNotSatisfied
 		}
 	}
 	if k.touch > touchNever && !c.touched() {
-		return swSecurity
+		return apdu.SWSecurityNotSatisfied
 	}
-	return swOK
+	return apdu.OK
 }
 
 // compute applies a key to what the template holds: a challenge to sign or to
 // decipher, or a point to multiply.
-func (c *Card) compute(k *key, ref byte, t template) ([]byte, status) {
+func (c *Card) compute(k *key, ref byte, t template) ([]byte, apdu.Status) {
 	if !t.asks(tagResponse) {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	switch {
 	case t.has(tagExponentiation):
 		if !c.persona.Yubico && ref != 0x9D && !retired(ref) {
-			return nil, swWrongData // key management keys alone agree on secrets
+			return nil, apdu.SWWrongData // key management keys alone agree on secrets
 		}
 		return k.agree(t[tagExponentiation])
 	case t.has(tagChallenge):
 		if !c.persona.Yubico && k.algorithm.rsaBits() == 0 && (ref == 0x9D || retired(ref)) {
-			return nil, swWrongData
+			return nil, apdu.SWWrongData
 		}
 		return k.sign(t[tagChallenge])
 	}
-	return nil, swWrongData
+	return nil, apdu.SWWrongData
 }

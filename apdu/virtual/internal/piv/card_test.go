@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
 )
@@ -30,24 +31,24 @@ func TestSelectionByNameOrItsBeginning(t *testing.T) {
 			t.Errorf("%s: %X", name, got)
 		}
 	}
-	r.want(swNotFound, "00A40400", "A000000063504B43532D3135")
-	r.want(swNotFound, "00A40400", "A0000003")
-	r.want(swP1P2, "00A4040C", "A000000308")
+	r.want(apdu.SWFileNotFound, "00A40400", "A000000063504B43532D3135")
+	r.want(apdu.SWFileNotFound, "00A40400", "A0000003")
+	r.want(apdu.SWWrongP1P2, "00A4040C", "A000000308")
 }
 
 // GnuPG looks further at cards that answer so to the selection of the root.
 func TestYubiKeyHasNoFiles(t *testing.T) {
-	newRig(t, yubikey()).want(swInstruction, "00A4000C", "3F00")
-	newRig(t, nist()).want(swP1P2, "00A4000C", "3F00")
+	newRig(t, yubikey()).want(apdu.SWINSNotSupported, "00A4000C", "3F00")
+	newRig(t, nist()).want(apdu.SWWrongP1P2, "00A4000C", "3F00")
 }
 
 func TestObjects(t *testing.T) {
 	r := newRig(t, nist())
-	r.want(swSecurity, "00DB3FFF", "5C035FC102 5302AABB")
+	r.want(apdu.SWSecurityNotSatisfied, "00DB3FFF", "5C035FC102 5302AABB")
 	r.admin()
 	long := tlv.New(0x53, bytes.Repeat([]byte{0x77}, 5000))
 	r.ok("00DB3FFF", append(unhex("5C035FC108"), long...))
-	r.want(swSecurity, "00CB3FFF", "5C035FC108") // the PIN is missing
+	r.want(apdu.SWSecurityNotSatisfied, "00CB3FFF", "5C035FC108") // the PIN is missing
 	r.verify("123456")
 	if got := r.ok("00CB3FFF", unhex("5C035FC108")); !bytes.Equal(got, long) {
 		t.Errorf("%d bytes", len(got))
@@ -57,10 +58,10 @@ func TestObjects(t *testing.T) {
 		t.Errorf("%X", got)
 	}
 	r.ok("00DB3FFF", unhex("5C035FC102 5300"))
-	r.want(swNotFound, "00CB3FFF", "5C035FC102")
-	r.want(swWrongData, "00DB3FFF", "5C035FFF00 5301AA") // not the standard's
-	r.want(swWrongData, "00CB3FFF", "5D015F")
-	r.want(swP1P2, "00CB3FFE", "5C017E")
+	r.want(apdu.SWFileNotFound, "00CB3FFF", "5C035FC102")
+	r.want(apdu.SWWrongData, "00DB3FFF", "5C035FFF00 5301AA") // not the standard's
+	r.want(apdu.SWWrongData, "00CB3FFF", "5D015F")
+	r.want(apdu.SWWrongP1P2, "00CB3FFE", "5C017E")
 	if got := r.ok("00CB3FFF", unhex("5C017E")); !bytes.Equal(got, unhex("7E124F0BA0000003080000100001005F2F024000")) {
 		t.Errorf("discovery object %X", got)
 	}
@@ -69,23 +70,23 @@ func TestObjects(t *testing.T) {
 func TestPINsAreCountedAndUnblocked(t *testing.T) {
 	r := newRig(t, nist())
 	r.want(0x63C3, "00200080", "")
-	r.want(swWrongData, "00200080", "3132330000000000") // malformed: costs nothing
-	r.want(swWrongData, "00200080", "313233343536")
-	for _, sw := range []status{0x63C2, 0x63C1, 0x63C0, swBlocked} {
+	r.want(apdu.SWWrongData, "00200080", "3132330000000000") // malformed: costs nothing
+	r.want(apdu.SWWrongData, "00200080", "313233343536")
+	for _, sw := range []apdu.Status{0x63C2, 0x63C1, 0x63C0, apdu.SWBlocked} {
 		r.want(sw, "00200080", "393939393939FFFF")
 	}
-	r.want(swBlocked, "00200080", "313233343536FFFF")
+	r.want(apdu.SWBlocked, "00200080", "313233343536FFFF")
 	r.want(0x63C2, "002C0080", "3939393939393939 363534333231FFFF")
-	r.want(swOK, "002C0080", "3132333435363738 363534333231FFFF")
+	r.want(apdu.OK, "002C0080", "3132333435363738 363534333231FFFF")
 	r.want(0x63C3, "00200080", "")
 	r.verify("654321")
-	r.want(swOK, "00200080", "")
-	r.want(swOK, "0020FF80", "")
+	r.want(apdu.OK, "00200080", "")
+	r.want(apdu.OK, "0020FF80", "")
 	r.want(0x63C3, "00200080", "")
 	r.want(0x63C2, "00240080", "393939393939FFFF 313233343536FFFF")
-	r.want(swOK, "00240080", "363534333231FFFF 313233343536FFFF")
-	r.want(swOK, "00240081", "3132333435363738 3837363534333231")
-	r.want(swNoReference, "00200081", "3837363534333231")
+	r.want(apdu.OK, "00240080", "363534333231FFFF 313233343536FFFF")
+	r.want(apdu.OK, "00240081", "3132333435363738 3837363534333231")
+	r.want(apdu.SWReferenceNotFound, "00200081", "3837363534333231")
 }
 
 func TestQuirksAreSwitches(t *testing.T) {
@@ -101,7 +102,7 @@ func TestQuirksAreSwitches(t *testing.T) {
 		t.Errorf("%d bytes, %X", len(got), got[len(got)-2:])
 	}
 	r.ok("00A40400", aid)
-	r.want(swSecurity, "00CB3FFF", "5C035FC109")
+	r.want(apdu.SWSecurityNotSatisfied, "00CB3FFF", "5C035FC109")
 	q := nist()
 	q.Quirks.CountsStatus = true
 	r = newRig(t, q)
@@ -119,16 +120,16 @@ func TestKeysSignDecipherAndAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sig, sw := r.use(P256, 0x9A, tagChallenge, digest[:]); sw != swOK || !ecdsa.VerifyASN1(pub, digest[:], sig) {
+	if sig, sw := r.use(P256, 0x9A, tagChallenge, digest[:]); sw != apdu.OK || !ecdsa.VerifyASN1(pub, digest[:], sig) {
 		t.Errorf("P-256: %v", sw)
 	}
 	peer, _ := ecdh.P256().GenerateKey(rand.Reader)
 	point, _ := pub.ECDH()
 	want, _ := peer.ECDH(point)
-	if x, sw := r.use(P256, 0x9A, tagExponentiation, peer.PublicKey().Bytes()); sw != swOK || !bytes.Equal(x, want) {
+	if x, sw := r.use(P256, 0x9A, tagExponentiation, peer.PublicKey().Bytes()); sw != apdu.OK || !bytes.Equal(x, want) {
 		t.Errorf("ECDH: %v", sw)
 	}
-	r.want(swP1P2, "0087149A", "7C04 8200 8100")
+	r.want(apdu.SWWrongP1P2, "0087149A", "7C04 8200 8100")
 
 	n, err := tlv.Find(r.generate(0x9D, RSA2048), 0x81)
 	if err != nil {
@@ -137,16 +138,16 @@ func TestKeysSignDecipherAndAgree(t *testing.T) {
 	rsaPub := &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: 65537}
 	cryptogram, _ := rsa.EncryptPKCS1v15(rand.Reader, rsaPub, []byte("secret"))
 	block, sw := r.use(RSA2048, 0x9D, tagChallenge, cryptogram)
-	if sw != swOK || !bytes.HasSuffix(block, []byte("\x00secret")) {
+	if sw != apdu.OK || !bytes.HasSuffix(block, []byte("\x00secret")) {
 		t.Errorf("RSA: %v", sw)
 	}
 	_, sw = r.use(RSA2048, 0x9D, tagChallenge, bytes.Repeat([]byte{0xFF}, 256))
-	if sw != swWrongData {
+	if sw != apdu.SWWrongData {
 		t.Errorf("a block above the modulus: %v", sw)
 	}
 
 	edPub := ed25519.PublicKey(r.generate(0x9E, Ed25519)[2:])
-	if sig, sw := r.use(Ed25519, 0x9E, tagChallenge, []byte("message")); sw != swOK || !ed25519.Verify(edPub, []byte("message"), sig) {
+	if sig, sw := r.use(Ed25519, 0x9E, tagChallenge, []byte("message")); sw != apdu.OK || !ed25519.Verify(edPub, []byte("message"), sig) {
 		t.Errorf("Ed25519: %v", sw)
 	}
 	xPub, err := ecdh.X25519().NewPublicKey(r.generate(0x82, X25519)[2:])
@@ -155,7 +156,7 @@ func TestKeysSignDecipherAndAgree(t *testing.T) {
 	}
 	xPeer, _ := ecdh.X25519().GenerateKey(rand.Reader)
 	want, _ = xPeer.ECDH(xPub)
-	if x, sw := r.use(X25519, 0x82, tagExponentiation, xPeer.PublicKey().Bytes()); sw != swOK || !bytes.Equal(x, want) {
+	if x, sw := r.use(X25519, 0x82, tagExponentiation, xPeer.PublicKey().Bytes()); sw != apdu.OK || !bytes.Equal(x, want) {
 		t.Errorf("X25519: %v", sw)
 	}
 }
@@ -168,23 +169,23 @@ func TestSignatureKeyNeedsThePINEachTime(t *testing.T) {
 			r.generate(0x9C, P256)
 			r.generate(0x9A, P256)
 			digest := make([]byte, 32)
-			sign := func(ref byte, want status) {
+			sign := func(ref byte, want apdu.Status) {
 				t.Helper()
 				if _, sw := r.use(P256, ref, tagChallenge, digest); sw != want {
 					t.Errorf("%02X: %v, want %v", ref, sw, want)
 				}
 			}
-			sign(0x9C, swSecurity)
+			sign(0x9C, apdu.SWSecurityNotSatisfied)
 			r.verify("123456")
-			sign(0x9C, swOK)
-			sign(0x9C, swSecurity)
-			sign(0x9A, swOK)
+			sign(0x9C, apdu.OK)
+			sign(0x9C, apdu.SWSecurityNotSatisfied)
+			sign(0x9A, apdu.OK)
 			r.verify("123456")
 			r.ok("00CB3FFF", unhex("5C017E"))
 			if p.Yubico {
-				sign(0x9C, swOK)
+				sign(0x9C, apdu.OK)
 			} else {
-				sign(0x9C, swSecurity)
+				sign(0x9C, apdu.SWSecurityNotSatisfied)
 			}
 		})
 	}
@@ -196,27 +197,27 @@ func TestManagementKeyIsProvedOrNot(t *testing.T) {
 		p.ManagementAlgorithm, p.ManagementKey = a, bytes.Repeat([]byte{7, 9}, a.keyLength()/2)
 		r := newRig(t, p)
 		r.admin()
-		r.want(swOK, "00DB3FFF", "5C035FC102 5301AA")
+		r.want(apdu.OK, "00DB3FFF", "5C035FC102 5301AA")
 		block, header := r.cipher()
 		n := block.BlockSize()
 		r.ok(header, unhex("7C028000"))
-		r.want(swSecurity, header, fmt.Sprintf("%X", tlv.New(0x7C, tlv.New(0x80, make([]byte, n)), tlv.New(0x81, make([]byte, n)))))
-		r.want(swSecurity, "00DB3FFF", "5C035FC102 5301AA") // the failure took the earlier proof back
+		r.want(apdu.SWSecurityNotSatisfied, header, fmt.Sprintf("%X", tlv.New(0x7C, tlv.New(0x80, make([]byte, n)), tlv.New(0x81, make([]byte, n)))))
+		r.want(apdu.SWSecurityNotSatisfied, "00DB3FFF", "5C035FC102 5301AA") // the failure took the earlier proof back
 		challenge, _ := tlv.Find(r.ok(header, unhex("7C028100")), 0x7C, 0x81)
 		answer := make([]byte, n)
 		block.Encrypt(answer, challenge)
 		r.ok(header, tlv.New(0x7C, tlv.New(0x82, answer)))
-		r.want(swOK, "00DB3FFF", "5C035FC102 5301AA")
-		r.want(swSecurity, header, fmt.Sprintf("%X", tlv.New(0x7C, tlv.New(0x82, answer)))) // a proof works once
+		r.want(apdu.OK, "00DB3FFF", "5C035FC102 5301AA")
+		r.want(apdu.SWSecurityNotSatisfied, header, fmt.Sprintf("%X", tlv.New(0x7C, tlv.New(0x82, answer)))) // a proof works once
 	}
 }
 
 func TestManagementKeyIsReplaced(t *testing.T) {
 	r := newRig(t, yubikey())
-	r.want(swSecurity, "00FFFFFF", "0C9B20"+fmt.Sprintf("%X", make([]byte, 32)))
+	r.want(apdu.SWSecurityNotSatisfied, "00FFFFFF", "0C9B20"+fmt.Sprintf("%X", make([]byte, 32)))
 	r.admin()
-	r.want(swWrongData, "00FFFFFF", "0C9B10"+fmt.Sprintf("%X", make([]byte, 16)))
-	r.want(swOK, "00FFFFFF", "0C9B20"+fmt.Sprintf("%X", make([]byte, 32)))
+	r.want(apdu.SWWrongData, "00FFFFFF", "0C9B10"+fmt.Sprintf("%X", make([]byte, 16)))
+	r.want(apdu.OK, "00FFFFFF", "0C9B20"+fmt.Sprintf("%X", make([]byte, 32)))
 	r.card.Reset()
 	r.admin()
 	if got := r.ok("00F7009B", nil); !bytes.Equal(got, unhex("01010C 02020001 050100")) {
@@ -243,12 +244,12 @@ func TestImportedKeysAreThoseThatWereSent(t *testing.T) {
 	digest := sha256.Sum256([]byte("message"))
 	want, _ := rsa.SignPKCS1v15(nil, k, crypto.SHA256, digest[:])
 	block := new(big.Int).Exp(new(big.Int).SetBytes(want), big.NewInt(65537), k.N).FillBytes(make([]byte, 256))
-	if sig, sw := r.use(RSA2048, 0x9A, tagChallenge, block); sw != swOK || !bytes.Equal(sig, want) {
+	if sig, sw := r.use(RSA2048, 0x9A, tagChallenge, block); sw != apdu.OK || !bytes.Equal(sig, want) {
 		t.Errorf("%v", sw) // with PIN policy never
 	}
 	r.admin()
 	parts[140] ^= 1
-	if _, sw := r.send("00FE079A", parts); sw != swWrongData {
+	if _, sw := r.send("00FE079A", parts); sw != apdu.SWWrongData {
 		t.Errorf("parts that do not belong together: %v", sw)
 	}
 	scalar := bytes.Repeat([]byte{0x11}, 32)
@@ -266,14 +267,14 @@ func TestKeysMoveAndGo(t *testing.T) {
 	r.admin()
 	r.generate(0x9A, P256)
 	r.generate(0x82, P256)
-	r.want(swWrongData, "00F6829A", "") // taken
-	r.want(swOK, "00F6839A", "")
-	r.want(swNoReference, "00F7009A", "")
-	r.want(swOK, "00F70083", "")
-	r.want(swOK, "00F6FF83", "")
-	r.want(swNoReference, "00F6FF83", "")
+	r.want(apdu.SWWrongData, "00F6829A", "") // taken
+	r.want(apdu.OK, "00F6839A", "")
+	r.want(apdu.SWReferenceNotFound, "00F7009A", "")
+	r.want(apdu.OK, "00F70083", "")
+	r.want(apdu.OK, "00F6FF83", "")
+	r.want(apdu.SWReferenceNotFound, "00F6FF83", "")
 	r.card.Reset()
-	r.want(swSecurity, "00F6FF82", "")
+	r.want(apdu.SWSecurityNotSatisfied, "00F6FF82", "")
 }
 
 func TestAttestationLeadsToTheCardsAuthority(t *testing.T) {
@@ -309,7 +310,7 @@ func TestAttestationLeadsToTheCardsAuthority(t *testing.T) {
 		t.Errorf("policy %X", policy)
 	}
 	r.ok("00FE119C", tlv.New(6, bytes.Repeat([]byte{0x11}, 32)))
-	r.want(swConditions, "00F99C00", "") // imported
+	r.want(apdu.SWConditionsNotSatisfied, "00F99C00", "") // imported
 }
 
 func TestAttestationOfAnX25519Key(t *testing.T) {
@@ -372,27 +373,27 @@ func TestCertificatesOfX25519Keys(t *testing.T) {
 
 // Clients ask for the fingerprints of a YubiKey Bio, and go by this answer.
 func TestMetadataOfWhatOtherModelsHave(t *testing.T) {
-	newRig(t, yubikey()).want(swNoReference, "00F70096", "")
+	newRig(t, yubikey()).want(apdu.SWReferenceNotFound, "00F70096", "")
 }
 
 // ykman blocks PIN and PUK with what neither can be, before RESET.
 func TestYubiKeyCountsGuessesOfAnyForm(t *testing.T) {
 	const none = "FFFFFFFFFFFFFFFF"
 	r := newRig(t, yubikey())
-	for _, sw := range []status{0x63C2, 0x63C1, 0x63C0, swBlocked} {
+	for _, sw := range []apdu.Status{0x63C2, 0x63C1, 0x63C0, apdu.SWBlocked} {
 		r.want(sw, "00200080", none)
 	}
-	for _, sw := range []status{0x63C2, 0x63C1, 0x63C0, swBlocked} {
+	for _, sw := range []apdu.Status{0x63C2, 0x63C1, 0x63C0, apdu.SWBlocked} {
 		r.want(sw, "002C0080", none+none)
 	}
-	r.want(swOK, "00FB0000", "")
+	r.want(apdu.OK, "00FB0000", "")
 	r.verify("123456")
-	r.want(swWrongData, "00240080", "313233343536FFFF"+none) // the right one, against none
+	r.want(apdu.SWWrongData, "00240080", "313233343536FFFF"+none) // the right one, against none
 	r.verify("123456")
 
 	r = newRig(t, nist())
-	r.want(swWrongData, "00200080", none)
-	r.want(swWrongData, "002C0080", none+none)
+	r.want(apdu.SWWrongData, "00200080", none)
+	r.want(apdu.SWWrongData, "002C0080", none+none)
 	r.want(0x63C3, "00200080", "")
 }
 
@@ -402,11 +403,11 @@ func TestTouchIsAskedFor(t *testing.T) {
 	r.card.SetTouch(func() bool { asked++; return touched })
 	r.admin()
 	r.generate(0x9E, P256, 0xAB, 1, 2)
-	if _, sw := r.use(P256, 0x9E, tagChallenge, make([]byte, 32)); sw != swSecurity {
+	if _, sw := r.use(P256, 0x9E, tagChallenge, make([]byte, 32)); sw != apdu.SWSecurityNotSatisfied {
 		t.Errorf("not touched: %v", sw)
 	}
 	touched = true
-	if _, sw := r.use(P256, 0x9E, tagChallenge, make([]byte, 32)); sw != swOK || asked != 2 {
+	if _, sw := r.use(P256, 0x9E, tagChallenge, make([]byte, 32)); sw != apdu.OK || asked != 2 {
 		t.Errorf("touched: %v, asked %d times", sw, asked)
 	}
 }
@@ -416,17 +417,17 @@ func TestResetNeedsBothBlocked(t *testing.T) {
 	r.admin()
 	r.generate(0x9A, P256)
 	r.verify("123456")
-	r.want(swOK, "00FA0402", "")
+	r.want(apdu.OK, "00FA0402", "")
 	r.want(0x63C4, "00200080", "")
-	r.want(swConditions, "00FB0000", "")
+	r.want(apdu.SWConditionsNotSatisfied, "00FB0000", "")
 	for range 4 {
 		r.send("00200080", padded("999999"))
 		r.send("002C0080", append(padded("999999"), padded("999999")...))
 	}
-	r.want(swOK, "00FB0000", "")
+	r.want(apdu.OK, "00FB0000", "")
 	r.want(0x63C3, "00200080", "")
-	r.want(swNoReference, "00F7009A", "")
-	r.want(swOK, "00CB3FFF", "5C035FFF01")
+	r.want(apdu.SWReferenceNotFound, "00F7009A", "")
+	r.want(apdu.OK, "00CB3FFF", "5C035FFF01")
 }
 
 func TestGlobalPINOpensWhereTheDiscoveryObjectSaysSo(t *testing.T) {
@@ -436,10 +437,10 @@ func TestGlobalPINOpensWhereTheDiscoveryObjectSaysSo(t *testing.T) {
 	r.admin()
 	r.ok("00DB3FFF", unhex("5C035FC109 5301AA"))
 	r.ok("00200000", padded("111111"))
-	r.want(swOK, "00CB3FFF", "5C035FC109")
+	r.want(apdu.OK, "00CB3FFF", "5C035FC109")
 	r.ok("00DB3FFF", unhex("7E124F0BA0000003080000100001005F2F024000"))
-	r.want(swSecurity, "00CB3FFF", "5C035FC109")
-	r.want(swNoReference, "00200000", "313131313131FFFF")
+	r.want(apdu.SWSecurityNotSatisfied, "00CB3FFF", "5C035FC109")
+	r.want(apdu.SWReferenceNotFound, "00200000", "313131313131FFFF")
 }
 
 // memory is a Store that can be told to fail.
@@ -483,7 +484,7 @@ func TestStateIsKept(t *testing.T) {
 	before := r.ok("00F7009A", nil)
 	r.want(0x63C2, "00200080", "393939393939FFFF")
 	m.fail = true
-	r.want(swMemory, "00DB3FFF", "5C035FC102 5301CC")
+	r.want(apdu.SWMemoryFailure, "00DB3FFF", "5C035FC102 5301CC")
 	m.fail = false
 	card, err = Load(m, testKit())
 	if err != nil {

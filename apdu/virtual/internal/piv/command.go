@@ -13,12 +13,12 @@ type command = exchange.Command
 
 // parse reads a command APDU. Clients leave Le out and expect an answer all
 // the same, as T=0 has it.
-func parse(raw []byte, extended bool) (command, status) {
+func parse(raw []byte, extended bool) (command, apdu.Status) {
 	m, sw := exchange.Parse(raw, extended)
 	if m.Le == 0 {
 		m.Le = apdu.MaxShortLe
 	}
-	if sw == swOK {
+	if sw == apdu.OK {
 		sw = exchange.CheckClass(m.CLA)
 	}
 	return m, sw
@@ -26,7 +26,7 @@ func parse(raw []byte, extended bool) (command, status) {
 
 // instruction is a row of the card's command table.
 type instruction struct {
-	run     func(*Card, *command) ([]byte, status)
+	run     func(*Card, *command) ([]byte, apdu.Status)
 	chained bool // may come in several parts
 	yubico  bool // an extension
 }

@@ -1,6 +1,7 @@
 package piv
 
 import (
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 )
 
@@ -33,33 +34,33 @@ func elements(b []byte) (map[tlv.Tag][]byte, bool) {
 }
 
 // generate is GENERATE ASYMMETRIC KEY PAIR, SP 800-73-5 part 2 §3.3.2.
-func (c *Card) generate(m *command) ([]byte, status) {
+func (c *Card) generate(m *command) ([]byte, apdu.Status) {
 	switch {
 	case m.P1 != 0x00 || !isSlot(m.P2) && !(c.persona.Yubico && m.P2 == refAttestation):
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	case !c.persona.Yubico && retired(m.P2):
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	case !c.admin:
-		return nil, swSecurity
+		return nil, apdu.SWSecurityNotSatisfied
 	}
 	inner, err := tlv.Find(m.Data, 0xAC)
 	if err != nil {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	t, ok := elements(inner)
 	if !ok || len(t[0x80]) != 1 || !c.persona.offers(Algorithm(t[0x80][0])) {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	k, err := makeKey(Algorithm(t[0x80][0]))
 	if err != nil {
-		return nil, swNoDiagnosis
+		return nil, apdu.SWNoDiagnosis
 	}
 	k.generated = true
 	if !c.policies(k, t) {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
-	if sw := c.keep(m.P2, k); sw != swOK {
+	if sw := c.keep(m.P2, k); sw != apdu.OK {
 		return nil, sw
 	}
-	return tlv.New(0x7F49, k.describe()), swOK
+	return tlv.New(0x7F49, k.describe()), apdu.OK
 }

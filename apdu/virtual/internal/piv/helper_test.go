@@ -56,13 +56,13 @@ func newRig(t *testing.T, p Persona) *rig { return &rig{t, New(p)} }
 
 // send sends a command of any length, as a chain if need be, and returns the
 // whole answer and its status word.
-func (r *rig) send(header string, data []byte) ([]byte, status) {
+func (r *rig) send(header string, data []byte) ([]byte, apdu.Status) {
 	r.Helper()
 	h := unhex(header)
 	for len(data) > 255 {
 		c := append([]byte{h[0] | 0x10, h[1], h[2], h[3], 255}, data[:255]...)
 		if got := r.card.Process(c); !bytes.Equal(got, []byte{0x90, 0}) {
-			return nil, status(got[0])<<8 | status(got[1])
+			return nil, apdu.Status(got[0])<<8 | apdu.Status(got[1])
 		}
 		data = data[255:]
 	}
@@ -71,16 +71,16 @@ func (r *rig) send(header string, data []byte) ([]byte, status) {
 		c = append(append(c, byte(len(data))), data...)
 	}
 	got := r.card.Process(append(c, 0))
-	out, sw := got[:len(got)-2], status(got[len(got)-2])<<8|status(got[len(got)-1])
+	out, sw := got[:len(got)-2], apdu.Status(got[len(got)-2])<<8|apdu.Status(got[len(got)-1])
 	for sw&0xFF00 == apdu.SWBytesLeft {
 		got = r.card.Process([]byte{0, 0xC0, 0, 0, byte(sw)})
 		out = append(out, got[:len(got)-2]...)
-		sw = status(got[len(got)-2])<<8 | status(got[len(got)-1])
+		sw = apdu.Status(got[len(got)-2])<<8 | apdu.Status(got[len(got)-1])
 	}
 	return out, sw
 }
 
-func (r *rig) want(sw status, header, data string) {
+func (r *rig) want(sw apdu.Status, header, data string) {
 	r.Helper()
 	if _, got := r.send(header, unhex(data)); got != sw {
 		r.Errorf("%s %s: %v, want %v", header, data, got, sw)
@@ -90,7 +90,7 @@ func (r *rig) want(sw status, header, data string) {
 func (r *rig) ok(header string, data []byte) []byte {
 	r.Helper()
 	out, sw := r.send(header, data)
-	if sw != swOK {
+	if sw != apdu.OK {
 		r.Fatalf("%s: %v", header, sw)
 	}
 	return out
@@ -147,10 +147,10 @@ func (r *rig) generate(ref byte, a Algorithm, more ...byte) []byte {
 }
 
 // use computes with a key.
-func (r *rig) use(a Algorithm, ref byte, tag tlv.Tag, input []byte) ([]byte, status) {
+func (r *rig) use(a Algorithm, ref byte, tag tlv.Tag, input []byte) ([]byte, apdu.Status) {
 	r.Helper()
 	out, sw := r.send(fmt.Sprintf("0087%02X%02X", byte(a), ref), tlv.New(0x7C, tlv.New(0x82), tlv.New(tag, input)))
-	if sw != swOK {
+	if sw != apdu.OK {
 		return nil, sw
 	}
 	v, err := tlv.Find(out, 0x7C, 0x82)

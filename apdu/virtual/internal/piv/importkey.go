@@ -8,28 +8,29 @@ import (
 	"crypto/rsa"
 	"math/big"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 )
 
 // importKey is Yubico's IMPORT ASYMMETRIC KEY.
-func (c *Card) importKey(m *command) ([]byte, status) {
+func (c *Card) importKey(m *command) ([]byte, apdu.Status) {
 	switch {
 	case !c.persona.offers(Algorithm(m.P1)), !isSlot(m.P2) && m.P2 != refAttestation:
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	case !c.admin:
-		return nil, swSecurity
+		return nil, apdu.SWSecurityNotSatisfied
 	}
 	t, ok := elements(m.Data)
 	if !ok {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	private, ok := privateKey(Algorithm(m.P1), t)
 	if !ok {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	k, err := newKey(private)
 	if err != nil || k.algorithm != Algorithm(m.P1) || !c.policies(k, t) {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	return nil, c.keep(m.P2, k)
 }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"math/big"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/rawrsa"
 )
@@ -164,59 +165,59 @@ func (k *key) describe() []byte {
 }
 
 // sign applies the key to a block, a hash or a message.
-func (k *key) sign(input []byte) ([]byte, status) {
+func (k *key) sign(input []byte) ([]byte, apdu.Status) {
 	switch p := k.private.(type) {
 	case *rsa.PrivateKey:
 		out, err := rawrsa.Apply(p, input)
 		switch {
 		case errors.Is(err, rawrsa.ErrRange):
-			return nil, swWrongData
+			return nil, apdu.SWWrongData
 		case err != nil:
-			return nil, swNoDiagnosis
+			return nil, apdu.SWNoDiagnosis
 		}
-		return out, swOK
+		return out, apdu.OK
 	case *ecdsa.PrivateKey:
 		if len(input) > (p.Curve.Params().BitSize+7)/8 {
-			return nil, swWrongData
+			return nil, apdu.SWWrongData
 		}
 		out, err := ecdsa.SignASN1(rand.Reader, p, input)
 		if err != nil {
-			return nil, swNoDiagnosis
+			return nil, apdu.SWNoDiagnosis
 		}
-		return out, swOK
+		return out, apdu.OK
 	case ed25519.PrivateKey:
-		return ed25519.Sign(p, input), swOK
+		return ed25519.Sign(p, input), apdu.OK
 	}
-	return nil, swWrongData
+	return nil, apdu.SWWrongData
 }
 
 // agree multiplies a point and answers the x coordinate.
-func (k *key) agree(point []byte) ([]byte, status) {
+func (k *key) agree(point []byte) ([]byte, apdu.Status) {
 	if k.agreement == nil {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	peer, err := k.agreement.Curve().NewPublicKey(point)
 	if err != nil {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	out, err := k.agreement.ECDH(peer)
 	if err != nil {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
-	return out, swOK
+	return out, apdu.OK
 }
 
 // keep puts a key into a slot, in place of the one that was there.
-func (c *Card) keep(ref byte, k *key) status {
+func (c *Card) keep(ref byte, k *key) apdu.Status {
 	old := 0
 	if o := c.keys[ref]; o != nil {
 		old = o.length
 	}
 	if c.used()-old+k.length > c.persona.Capacity {
-		return swFull
+		return apdu.SWNoMemory
 	}
 	c.place(ref, k)
-	return swOK
+	return apdu.OK
 }
 
 // place puts a key into a slot. The policy of the slot becomes the key's own,

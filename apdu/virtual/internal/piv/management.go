@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 )
 
@@ -42,13 +43,13 @@ func (p *proof) drop() {
 // authenticate is GENERAL AUTHENTICATE with the management key, SP 800-73-5
 // part 2 §3.2.4 and appendix A: mutual, with a witness of the card, or single,
 // with a challenge.
-func (c *Card) authenticate(m *command, t template) ([]byte, status) {
+func (c *Card) authenticate(m *command, t template) ([]byte, apdu.Status) {
 	if Algorithm(m.P1).plain() != c.management.algorithm.plain() {
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	}
 	block, ok := c.management.algorithm.block(c.management.key)
 	if !ok {
-		return nil, swConditions
+		return nil, apdu.SWConditionsNotSatisfied
 	}
 	size := block.BlockSize()
 	was := c.proof
@@ -61,34 +62,34 @@ func (c *Card) authenticate(m *command, t template) ([]byte, status) {
 		return c.sendChallenge(size)
 	case t.has(tagWitness) && t.has(tagChallenge):
 		if !c.admits(was, awaitWitness, t[tagWitness]) || len(t[tagChallenge]) != size {
-			return nil, swSecurity
+			return nil, apdu.SWSecurityNotSatisfied
 		}
 		out := make([]byte, size)
 		block.Encrypt(out, t[tagChallenge])
-		return tlv.New(0x7C, tlv.New(tagResponse, out)), swOK
+		return tlv.New(0x7C, tlv.New(tagResponse, out)), apdu.OK
 	case t.has(tagResponse) && len(t[tagResponse]) == size:
 		plain := make([]byte, size)
 		block.Decrypt(plain, t[tagResponse])
 		if !c.admits(was, awaitResponse, plain) {
-			return nil, swSecurity
+			return nil, apdu.SWSecurityNotSatisfied
 		}
-		return nil, swOK
+		return nil, apdu.OK
 	}
-	return nil, swWrongData
+	return nil, apdu.SWWrongData
 }
 
 // sendWitness begins the mutual form.
-func (c *Card) sendWitness(size int, encrypt func(dst, src []byte)) ([]byte, status) {
+func (c *Card) sendWitness(size int, encrypt func(dst, src []byte)) ([]byte, apdu.Status) {
 	c.proof = proof{awaitWitness, random(size)}
 	out := make([]byte, size)
 	encrypt(out, c.proof.value)
-	return tlv.New(0x7C, tlv.New(tagWitness, out)), swOK
+	return tlv.New(0x7C, tlv.New(tagWitness, out)), apdu.OK
 }
 
 // sendChallenge begins the single form.
-func (c *Card) sendChallenge(size int) ([]byte, status) {
+func (c *Card) sendChallenge(size int) ([]byte, apdu.Status) {
 	c.proof = proof{awaitResponse, random(size)}
-	return tlv.New(0x7C, tlv.New(tagChallenge, bytes.Clone(c.proof.value))), swOK
+	return tlv.New(0x7C, tlv.New(tagChallenge, bytes.Clone(c.proof.value))), apdu.OK
 }
 
 // admits judges what came back. A failure ends an earlier authentication.
@@ -107,18 +108,18 @@ func random(n int) []byte {
 }
 
 // setManagementKey is Yubico's SET MANAGEMENT KEY: algorithm, 9B, length, key.
-func (c *Card) setManagementKey(m *command) ([]byte, status) {
+func (c *Card) setManagementKey(m *command) ([]byte, apdu.Status) {
 	switch {
 	case m.P1 != 0xFF || m.P2 != 0xFF && m.P2 != 0xFE && m.P2 != 0xFD:
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	case !c.admin:
-		return nil, swSecurity
+		return nil, apdu.SWSecurityNotSatisfied
 	case len(m.Data) < 3 || m.Data[1] != refManagement || int(m.Data[2]) != len(m.Data)-3:
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	a, key := Algorithm(m.Data[0]), m.Data[3:]
 	if _, ok := a.block(key); !ok {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	clear(c.management.key)
 	c.management = managementKey{
@@ -127,5 +128,5 @@ func (c *Card) setManagementKey(m *command) ([]byte, status) {
 	}
 	c.journal.head = true
 	c.line.Wrote()
-	return nil, swOK
+	return nil, apdu.OK
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 )
 
@@ -42,66 +43,66 @@ func tagList(b []byte) (tag uint32, rest []byte, ok bool) {
 }
 
 // getData is GET DATA, SP 800-73-5 part 2 §3.1.2.
-func (c *Card) getData(m *command) ([]byte, status) {
+func (c *Card) getData(m *command) ([]byte, apdu.Status) {
 	if m.P1P2() != 0x3FFF {
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	}
 	tag, rest, ok := tagList(m.Data)
 	if !ok || len(rest) > 0 {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	if guarded[tag] && !c.user() {
-		return nil, swSecurity
+		return nil, apdu.SWSecurityNotSatisfied
 	}
 	if _, closed := c.closed[tag]; closed {
-		return nil, swMemory // the PIN did not open it
+		return nil, apdu.SWMemoryFailure // the PIN did not open it
 	}
 	object := c.objects[tag]
 	if object == nil {
-		return nil, swNotFound
+		return nil, apdu.SWFileNotFound
 	}
-	return bytes.Clone(object), swOK
+	return bytes.Clone(object), apdu.OK
 }
 
 // putData is PUT DATA, SP 800-73-5 part 2 §3.3.1.
-func (c *Card) putData(m *command) ([]byte, status) {
+func (c *Card) putData(m *command) ([]byte, apdu.Status) {
 	if m.P1P2() != 0x3FFF {
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	}
 	if !c.admin {
-		return nil, swSecurity
+		return nil, apdu.SWSecurityNotSatisfied
 	}
 	e, rest, err := tlv.Next(m.Data)
 	if err != nil {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	if e.Tag == tagDiscovery || e.Tag == tagBIT {
 		return nil, c.write(uint32(e.Tag), e.Raw, len(e.Value) == 0)
 	}
 	tag, rest2, ok := tagList(m.Data)
 	if !ok || tag == tagDiscovery || tag == tagBIT {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	value, rest, err := tlv.Next(rest2)
 	if err != nil || value.Tag != 0x53 || len(rest) > 0 {
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	return nil, c.write(tag, value.Raw, len(value.Value) == 0)
 }
 
-func (c *Card) write(tag uint32, raw []byte, empty bool) status {
+func (c *Card) write(tag uint32, raw []byte, empty bool) apdu.Status {
 	switch {
 	case !c.known(tag):
-		return swWrongData
+		return apdu.SWWrongData
 	case c.persona.MaxObject > 0 && len(raw) > c.persona.MaxObject,
 		c.used()-len(c.objects[tag])-c.closed[tag].Length+len(raw) > c.persona.Capacity:
-		return swFull
+		return apdu.SWNoMemory
 	case empty:
 		c.putObject(tag, nil)
 	default:
 		c.program(tag, raw)
 	}
-	return swOK
+	return apdu.OK
 }
 
 // putObject keeps an object, or removes it.

@@ -3,6 +3,7 @@ package piv
 import (
 	"crypto/subtle"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
 
@@ -75,26 +76,26 @@ func (c *Card) guess(ref byte, code []byte) bool {
 }
 
 // wrong is the answer to a wrong PIN.
-func (c *Card) wrong(p *pin) status {
-	left := status(min(p.left, 0x0F))
+func (c *Card) wrong(p *pin) apdu.Status {
+	left := apdu.Status(min(p.left, 0x0F))
 	if c.persona.Quirks.OldCounters {
-		return swFailed | left
+		return apdu.SWVerifyFailed | left
 	}
-	return swTries | left
+	return apdu.SWTriesLeft | left
 }
 
 // try compares a PIN at the cost of one try. The try is spent and kept by the
 // Store before the comparison, so that pulling the card out in between wins
 // nothing.
-func (c *Card) try(ref byte, given []byte) status {
+func (c *Card) try(ref byte, given []byte) apdu.Status {
 	p := c.pins[ref]
 	if p.left == 0 {
-		return swBlocked
+		return apdu.SWBlocked
 	}
 	p.left--
 	c.journal.pin(ref)
 	if c.commit() != nil {
-		return swMemory
+		return apdu.SWMemoryFailure
 	}
 	c.line.Wrote()
 	p = c.pins[ref] // the Store may have given the state back
@@ -102,7 +103,7 @@ func (c *Card) try(ref byte, given []byte) status {
 	if !right {
 		delete(c.verified, ref)
 		c.fresh = false
-		if sw != swOK {
+		if sw != apdu.OK {
 			return sw
 		}
 		return c.wrong(p)
@@ -110,28 +111,28 @@ func (c *Card) try(ref byte, given []byte) status {
 	p.left = p.most
 	c.journal.pin(ref)
 	c.line.Wrote()
-	return swOK
+	return apdu.OK
 }
 
 // matches compares a PIN. The right one to a lock opens the card's pair, and
 // with it all that is sealed; if that cannot be, the lock and the pair are not
 // of one card, and the PIN is neither right nor wrong.
-func (c *Card) matches(ref byte, p *pin, given []byte) (bool, status) {
+func (c *Card) matches(ref byte, p *pin, given []byte) (bool, apdu.Status) {
 	if p.known {
-		return subtle.ConstantTimeCompare(given, p.code[:]) == 1, swOK
+		return subtle.ConstantTimeCompare(given, p.code[:]) == 1, apdu.OK
 	}
 	private, ok := c.kit.Open(p.lock, given, c.pinLabel(ref))
 	if !ok {
-		return false, swOK
+		return false, apdu.OK
 	}
 	defer clear(private)
 	if c.pair.Unlock(private) != nil {
-		return false, swMemory
+		return false, apdu.SWMemoryFailure
 	}
 	p.known = true
 	copy(p.code[:], given)
 	c.unseal()
-	return true, swOK
+	return true, apdu.OK
 }
 
 // user tells whether a PIN is verified that opens the user's objects and keys:
@@ -148,37 +149,37 @@ func (c *Card) globalCounts() bool {
 }
 
 // verify is VERIFY, SP 800-73-5 part 2 §3.2.1.
-func (c *Card) verify(m *command) ([]byte, status) {
+func (c *Card) verify(m *command) ([]byte, apdu.Status) {
 	p := c.pins[m.P2]
 	switch {
 	case m.P1 != 0x00 && m.P1 != 0xFF:
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	case p == nil || m.P2 == refPUK:
-		return nil, swNoReference
+		return nil, apdu.SWReferenceNotFound
 	case m.P2 == refGlobalPIN && !c.globalCounts():
-		return nil, swNoReference
+		return nil, apdu.SWReferenceNotFound
 	case m.P1 == 0xFF:
 		if len(m.Data) > 0 {
-			return nil, swWrongData
+			return nil, apdu.SWWrongData
 		}
 		delete(c.verified, m.P2)
 		c.fresh = false
-		return nil, swOK
+		return nil, apdu.OK
 	case len(m.Data) == 0:
 		return nil, c.pinState(m.P2)
 	case !c.guess(m.P2, m.Data):
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	c.fresh = false
-	if sw := c.try(m.P2, m.Data); sw != swOK {
+	if sw := c.try(m.P2, m.Data); sw != apdu.OK {
 		return nil, sw
 	}
 	c.verified[m.P2], c.fresh = true, true
-	return nil, swOK
+	return nil, apdu.OK
 }
 
 // pinState answers a status query.
-func (c *Card) pinState(ref byte) status {
+func (c *Card) pinState(ref byte) apdu.Status {
 	p, q := c.pins[ref], &c.persona.Quirks
 	if !c.persona.Yubico {
 		c.fresh = false
@@ -189,48 +190,48 @@ func (c *Card) pinState(ref byte) status {
 	}
 	switch {
 	case c.verified[ref] && !q.BlindStatus:
-		return swOK
+		return apdu.OK
 	case p.left == 0:
-		return swBlocked
+		return apdu.SWBlocked
 	}
 	return c.wrong(p)
 }
 
 // changeReferenceData is CHANGE REFERENCE DATA, SP 800-73-5 part 2 §3.2.2.
-func (c *Card) changeReferenceData(m *command) ([]byte, status) {
+func (c *Card) changeReferenceData(m *command) ([]byte, apdu.Status) {
 	p := c.pins[m.P2]
 	switch {
 	case m.P1 != 0x00:
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	case p == nil:
-		return nil, swNoReference
+		return nil, apdu.SWReferenceNotFound
 	case len(m.Data) != 2*pinLength:
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
-	if sw := c.renew(m.P2, m.P2, m.Data); sw != swOK {
+	if sw := c.renew(m.P2, m.P2, m.Data); sw != apdu.OK {
 		return nil, sw
 	}
 	if m.P2 != refPUK && !c.persona.Yubico {
 		c.verified[m.P2] = true
 	}
-	return nil, swOK
+	return nil, apdu.OK
 }
 
 // renew sets a PIN against another one, or its old value: both are in data. A
 // card looks at the form of the new one first, a YubiKey last.
-func (c *Card) renew(ref, by byte, data []byte) status {
+func (c *Card) renew(ref, by byte, data []byte) apdu.Status {
 	proof, code := data[:pinLength], data[pinLength:]
 	if !c.persona.Yubico && !c.wellFormed(ref, code) {
-		return swWrongData
+		return apdu.SWWrongData
 	}
-	if sw := c.try(by, proof); sw != swOK {
+	if sw := c.try(by, proof); sw != apdu.OK {
 		return sw
 	}
 	if !c.wellFormed(ref, code) {
-		return swWrongData
+		return apdu.SWWrongData
 	}
 	c.replace(ref, code)
-	return swOK
+	return apdu.OK
 }
 
 // replace sets a PIN whose use was just proved.
@@ -243,14 +244,14 @@ func (c *Card) replace(ref byte, code []byte) {
 }
 
 // resetRetryCounter is RESET RETRY COUNTER, SP 800-73-5 part 2 §3.2.3.
-func (c *Card) resetRetryCounter(m *command) ([]byte, status) {
+func (c *Card) resetRetryCounter(m *command) ([]byte, apdu.Status) {
 	switch {
 	case m.P1 != 0x00:
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	case m.P2 != refPIN:
-		return nil, swNoReference
+		return nil, apdu.SWReferenceNotFound
 	case len(m.Data) != 2*pinLength:
-		return nil, swWrongData
+		return nil, apdu.SWWrongData
 	}
 	return nil, c.renew(refPIN, refPUK, m.Data)
 }

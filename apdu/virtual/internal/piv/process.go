@@ -1,5 +1,7 @@
 package piv
 
+import "github.com/go-cryptoki/cryptoki/apdu"
+
 // Process executes one command APDU and returns the response, which is at
 // least a status word and which the caller owns. The command is not kept. What
 // the command changed is committed to the Store before Process returns. If the
@@ -7,28 +9,28 @@ package piv
 // is what was changed.
 func (c *Card) Process(raw []byte) []byte {
 	m, sw := parse(raw, c.persona.Extended)
-	if sw != swOK {
+	if sw != apdu.OK {
 		c.fresh = c.fresh && c.persona.Yubico
 	}
 	return c.line.Process(m, sw, c.execute, c.commit)
 }
 
 // execute runs a command, or keeps it as a part of one.
-func (c *Card) execute(m *command) ([]byte, status) {
+func (c *Card) execute(m *command) ([]byte, apdu.Status) {
 	c.stale(m.INS)
 	row, ok := c.lookup(m.INS)
 	switch {
 	case !ok:
 		c.line.GiveUp()
-		return nil, swInstruction
+		return nil, apdu.SWINSNotSupported
 	case m.More() && !row.chained:
 		c.line.Reset()
-		return nil, swChaining
+		return nil, apdu.SWChainingNotSupported
 	case m.More():
 		return nil, c.line.Keep(m, maxChainedBytes)
 	}
 	defer c.line.GiveUp()
-	if sw := c.line.Join(m, maxChainedBytes); sw != swOK {
+	if sw := c.line.Join(m, maxChainedBytes); sw != apdu.OK {
 		return nil, sw
 	}
 	data, sw := row.run(c, m)
@@ -49,9 +51,9 @@ func (c *Card) stale(ins byte) {
 }
 
 // getResponse gives the rest of a long answer up if it is asked for wrongly.
-func (c *Card) getResponse(m *command) ([]byte, status) {
+func (c *Card) getResponse(m *command) ([]byte, apdu.Status) {
 	data, sw := c.line.GetResponse(m)
-	if sw != swOK {
+	if sw != apdu.OK {
 		c.line.Forget()
 	}
 	return data, sw

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
 )
@@ -67,7 +68,7 @@ func (r *rig) signs(ref byte) {
 	}
 	hash := bytes.Repeat([]byte{0x11}, 32)
 	sig, sw := r.use(P256, ref, tagChallenge, hash)
-	if sw != swOK || !ecdsa.VerifyASN1(&want.PublicKey, hash, sig) {
+	if sw != apdu.OK || !ecdsa.VerifyASN1(&want.PublicKey, hash, sig) {
 		r.Errorf("signature by %02X: %v", ref, sw)
 	}
 }
@@ -107,7 +108,7 @@ func TestTheManagementKeyWritesWhatThePINReads(t *testing.T) {
 	n = 0
 	r := reload(t, m, counted(&n))
 	r.fill(0x9A)
-	r.want(swSecurity, "00CB3FFF", "5C035FC109")
+	r.want(apdu.SWSecurityNotSatisfied, "00CB3FFF", "5C035FC109")
 	public := r.ok("00F7009A", nil)
 	m.hides(t, scalar, printed, p.PIN, p.PUK)
 
@@ -148,7 +149,7 @@ func TestPINsOpenWhatTheirPredecessorsSealed(t *testing.T) {
 	for range 3 {
 		r.send("00200080", padded("999999"))
 	}
-	r.want(swBlocked, "00200080", fmt.Sprintf("%X", padded(otherPIN)))
+	r.want(apdu.SWBlocked, "00200080", fmt.Sprintf("%X", padded(otherPIN)))
 	r = reload(t, m, testKit())
 	r.ok("002C0080", append(padded("12345678"), padded("new PIN")...))
 	r.ok("00240081", append(padded("12345678"), padded("new PUK")...))
@@ -194,7 +195,7 @@ func TestKeysWithoutAPINWorkUnopened(t *testing.T) {
 	r = reload(t, m, testKit())
 	r.signs(0x9E)
 	r.signs(0x9D)
-	if _, sw := r.use(P256, 0x9A, tagChallenge, make([]byte, 32)); sw != swSecurity {
+	if _, sw := r.use(P256, 0x9A, tagChallenge, make([]byte, 32)); sw != apdu.SWSecurityNotSatisfied {
 		t.Errorf("9A without the PIN: %v", sw)
 	}
 	r.admin()
@@ -202,7 +203,7 @@ func TestKeysWithoutAPINWorkUnopened(t *testing.T) {
 	r.ok("00F69E9A", nil)
 	r = reload(t, m, testKit())
 	r.signs(0x82)
-	if _, sw := r.use(P256, 0x9E, tagChallenge, make([]byte, 32)); sw != swSecurity {
+	if _, sw := r.use(P256, 0x9E, tagChallenge, make([]byte, 32)); sw != apdu.SWSecurityNotSatisfied {
 		t.Errorf("the key of 9A in 9E without the PIN: %v", sw)
 	}
 	r.verify("123456")
@@ -219,14 +220,14 @@ func TestResetLosesWhatWasSealed(t *testing.T) {
 		r.send("00200080", padded("999999"))
 		r.send("002C0080", append(padded("999999"), padded("999999")...))
 	}
-	r.want(swOK, "00FB0000", "")
+	r.want(apdu.OK, "00FB0000", "")
 	r = reload(t, m, testKit())
 	if bytes.Equal(pair, r.card.pair.Public()) {
 		t.Error("the pair is the same")
 	}
-	r.want(swNoReference, "00F7009A", "")
+	r.want(apdu.SWReferenceNotFound, "00F7009A", "")
 	r.verify(factoryPIN)
-	r.want(swNotFound, "00CB3FFF", "5C035FC109")
+	r.want(apdu.SWFileNotFound, "00CB3FFF", "5C035FC109")
 	r.fill(0x9A)
 	r.signs(0x9A)
 }
@@ -238,7 +239,7 @@ func TestAWriteThatFailsDoesNotCloseWhatIsOpen(t *testing.T) {
 	r := reload(t, m, counted(&n))
 	r.verify("123456")
 	m.fail = true
-	r.want(swMemory, "00240080", fmt.Sprintf("%X%X", padded("123456"), padded("654321")))
+	r.want(apdu.SWMemoryFailure, "00240080", fmt.Sprintf("%X%X", padded("123456"), padded("654321")))
 	m.fail = false
 	r.verify("123456")
 	r.signs(0x9A)
@@ -278,12 +279,12 @@ func TestWhatIsSealedOpensInItsPlaceOnly(t *testing.T) {
 			r := reload(t, bad, testKit())
 			before := bad.records["pivkey/9a"]
 			r.verify("123456")
-			if _, sw := r.use(P256, 0x9A, tagChallenge, make([]byte, 32)); sw != swMemory {
+			if _, sw := r.use(P256, 0x9A, tagChallenge, make([]byte, 32)); sw != apdu.SWMemoryFailure {
 				t.Errorf("use: %v", sw)
 			}
 			r.reads()
 			r.verify("123456")
-			if _, sw := r.use(P256, 0x9C, tagChallenge, make([]byte, 32)); sw != swOK {
+			if _, sw := r.use(P256, 0x9C, tagChallenge, make([]byte, 32)); sw != apdu.OK {
 				t.Errorf("another key: %v", sw)
 			}
 			if !bytes.Equal(before, bad.records["pivkey/9a"]) {
@@ -296,8 +297,8 @@ func TestWhatIsSealedOpensInItsPlaceOnly(t *testing.T) {
 		bad.records["pivsealed/5fc109"], bad.records["pivsealed/5fc108"] = bad.records["pivsealed/5fc108"], bad.records["pivsealed/5fc109"]
 		r := reload(t, bad, testKit())
 		r.verify("123456")
-		r.want(swMemory, "00CB3FFF", "5C035FC109")
-		r.want(swMemory, "00CB3FFF", "5C035FC108")
+		r.want(apdu.SWMemoryFailure, "00CB3FFF", "5C035FC109")
+		r.want(apdu.SWMemoryFailure, "00CB3FFF", "5C035FC108")
 		r.signs(0x9A)
 	})
 	t.Run("another card's", func(t *testing.T) {
@@ -306,7 +307,7 @@ func TestWhatIsSealedOpensInItsPlaceOnly(t *testing.T) {
 		bad.records["pivkey/9a"] = m.records["pivkey/9a"]
 		r := reload(t, bad, testKit())
 		r.verify("123456")
-		if _, sw := r.use(P256, 0x9A, tagChallenge, make([]byte, 32)); sw != swMemory {
+		if _, sw := r.use(P256, 0x9A, tagChallenge, make([]byte, 32)); sw != apdu.SWMemoryFailure {
 			t.Errorf("use: %v", sw)
 		}
 	})
@@ -318,7 +319,7 @@ func TestWhatIsSealedOpensInItsPlaceOnly(t *testing.T) {
 		h.Pair = other.Public()
 		bad.records[HeadRecord], _ = json.Marshal(h)
 		r := reload(t, bad, testKit())
-		r.want(swMemory, "00200080", "313233343536FFFF")
+		r.want(apdu.SWMemoryFailure, "00200080", "313233343536FFFF")
 		r.want(0x63C2, "00200080", "")
 	})
 }

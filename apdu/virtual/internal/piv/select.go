@@ -1,19 +1,22 @@
 package piv
 
-import "github.com/go-cryptoki/cryptoki/apdu/tlv"
+import (
+	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+)
 
 // selectApplication answers SELECT by name with the application property
 // template, SP 800-73-5 part 2 table 3.
-func (c *Card) selectApplication(m *command) ([]byte, status) {
+func (c *Card) selectApplication(m *command) ([]byte, apdu.Status) {
 	switch {
 	case m.P1 != 0x04 && c.persona.Yubico:
 		// There are no files to select: GnuPG knows a YubiKey by this.
-		return nil, swInstruction
+		return nil, apdu.SWINSNotSupported
 	case m.P1 != 0x04 || m.P2 != 0x00:
-		return nil, swP1P2
+		return nil, apdu.SWWrongP1P2
 	}
 	if !c.Selects(m.Data) {
-		return nil, swNotFound
+		return nil, apdu.SWFileNotFound
 	}
 	if c.persona.Quirks.ReselectDrops {
 		c.Reset()
@@ -29,5 +32,5 @@ func (c *Card) selectApplication(m *command) ([]byte, status) {
 		tlv.New(0x4F, aid[5:]),
 		tlv.New(0x79, tlv.New(0x4F, aid[:5])),
 	}, more...)
-	return tlv.New(0x61, parts...), swOK
+	return tlv.New(0x61, parts...), apdu.OK
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 )
 
@@ -69,7 +70,7 @@ func TestTornResetCanBeRepeated(t *testing.T) {
 		unhex("00FB0000"),
 		func(r *rig, writes int) {
 			if r.card.pins[refPIN].left == 0 {
-				r.want(swOK, "00FB0000", "")
+				r.want(apdu.OK, "00FB0000", "")
 			}
 			if len(r.card.keys) != 1 || r.card.pins[refPIN].left != 3 {
 				t.Errorf("after %d writes: %d keys, %d tries", writes, len(r.card.keys), r.card.pins[refPIN].left)
