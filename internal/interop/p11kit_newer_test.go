@@ -2,7 +2,6 @@ package interop
 
 import (
 	"bytes"
-	"context"
 	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
@@ -17,11 +16,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/cardtest"
 	"github.com/go-cryptoki/cryptoki/internal/pcscdtest"
-	"github.com/go-cryptoki/cryptoki/p11kit"
 )
 
 // newerRoot names a root directory with programs of a later release of Debian:
@@ -52,24 +49,7 @@ func newerTools(t *testing.T, card *virtual.Card) (dir, include string, tool fun
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	m, err := cryptoki.Open(t.Context(), cryptoki.WithProvider(virtual.Single(card)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := p11kit.Listen(filepath.Join(dir, "socket"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- p11kit.Serve(ctx, l, m) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-		m.Close()
-	})
+	serve(t, card, filepath.Join(dir, "socket"))
 	inside := filepath.Join("/tmp", filepath.Base(dir))
 	return dir, include, func(name string, args ...string) string {
 		t.Helper()

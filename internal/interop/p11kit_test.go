@@ -38,11 +38,19 @@ func p11kitServer(t *testing.T, card *virtual.Card) string {
 	if len(found) == 0 {
 		pcscdtest.Lacks(t, "p11-kit-client.so (install p11-kit-modules)")
 	}
+	t.Setenv("P11_KIT_SERVER_ADDRESS", serve(t, card, ""))
+	return found[0]
+}
+
+// serve serves a card at a path, or one that is drawn if that is empty, until
+// the test ends. It returns the address as clients have it.
+func serve(t *testing.T, card *virtual.Card, path string) (address string) {
+	t.Helper()
 	m, err := cryptoki.Open(t.Context(), cryptoki.WithProvider(virtual.Single(card)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := p11kit.Listen("")
+	l, err := p11kit.Listen(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +64,7 @@ func p11kitServer(t *testing.T, card *virtual.Card) string {
 		}
 		m.Close()
 	})
-	t.Setenv("P11_KIT_SERVER_ADDRESS", l.Address())
-	return found[0]
+	return l.Address()
 }
 
 // derKey reads a public key that pkcs11-tool has written in DER.
