@@ -8,6 +8,7 @@ import (
 	"crypto/fips140"
 	"crypto/sha1"
 	"crypto/subtle"
+	"math/bits"
 	"slices"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
@@ -64,6 +65,27 @@ func goodLength(key KeyType, n uint64) bool {
 		return n > 0 && n <= maxSecret
 	}
 	return n <= maxSecret && slices.Contains(lengths, int(n))
+}
+
+// SetParity gives the bytes of a DES key the odd parity that the keys which a
+// token makes have (PKCS #11 v3.2 §6.19), in place. Keys of other types stay as
+// they are. What callers bring is taken with any parity, as elsewhere.
+func SetParity(key KeyType, value []byte) {
+	if key != KeyDES && key != KeyDES2 && key != KeyDES3 {
+		return
+	}
+	for i, b := range value {
+		value[i] = b&^1 | byte(bits.OnesCount8(b&^1)+1)&1
+	}
+}
+
+// FixedLength returns the length in bytes of the keys of a type that has only
+// one; ok is false for other types.
+func FixedLength(key KeyType) (n int, ok bool) {
+	if lengths := valueLengths[key]; len(lengths) == 1 {
+		return lengths[0], true
+	}
+	return 0, false
 }
 
 // weak reports whether a key of several parts is worth only one of them.

@@ -2,11 +2,15 @@ package session_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/sha256"
+	"math/bits"
 	"testing"
 
+	"github.com/go-cryptoki/cryptoki"
+	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
@@ -79,4 +83,49 @@ func TestDerivedKeysAreThoseOfTheStandardLibrary(t *testing.T) {
 	_, base := pair(t, s, token.PrivateSession, "no base", object.AttrDerive.Is(false), object.AttrSign.Is(true))
 	_, err := s.Derive(ctx, mechanism.ECDH{Public: peer.PublicKey().Bytes()}, base)
 	isCode(t, err, ckr.KeyFunctionNotPermitted)
+}
+
+// TestKeysOfDESHaveTheirParity makes them in every way in which a token makes
+// keys.
+func TestKeysOfDESHaveTheirParity(t *testing.T) {
+	ctx := t.Context()
+	card := virtual.New()
+	r := &rig{t: t, ctx: ctx, card: card, readers: virtual.Single(card)}
+	r.module = must(cryptoki.Open(ctx, cryptoki.WithProvider(r.readers), cryptoki.WithLegacy()))(t)
+	t.Cleanup(func() { r.module.Close() })
+	r.look()
+	r.initialise()
+	s := r.openAs(token.User)
+	des := object.Template{
+		object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyDES3), object.AttrSensitive.Is(false), object.AttrExtractable.Is(true),
+	}
+	base := must(s.Create(ctx, object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyGenericSecret), object.AttrValue.Is(counted(32)),
+		object.AttrDerive.Is(true), object.AttrSensitive.Is(false), object.AttrExtractable.Is(true)))(t)
+	for name, key := range map[string]*object.Object{
+		"generated": must(s.GenerateKey(ctx, mechanism.DES3KeyGen{}, des...))(t),
+		"PBKDF2":    must(s.GenerateKey(ctx, mechanism.PBKDF2{Hash: crypto.SHA256, Salt: counted(8), Iterations: 1}, des...))(t),
+		"HKDF":      must(s.Derive(ctx, mechanism.HKDF{Hash: crypto.SHA256, Expand: true}, base, des...))(t),
+	} {
+		for _, b := range must(object.Get(ctx, key, object.AttrValue))(t) {
+			if bits.OnesCount8(b)%2 == 0 {
+				t.Errorf("%s: byte %08b", name, b)
+			}
+		}
+	}
+}
+
+// TestDerivedKeysAreAsLongAsTheirTypeHasThem gives no length where there is but
+// one.
+func TestDerivedKeysAreAsLongAsTheirTypeHasThem(t *testing.T) {
+	ctx := t.Context()
+	s := newRig(t).openAs(token.User)
+	peer := must(ecdh.P384().GenerateKey(rand.Reader))(t)
+	curve, _ := object.CurveByName("P-384")
+	_, priv, err := s.GenerateKeyPair(ctx, mechanism.ECKeyPairGen{}, object.Template{object.AttrECParams.Is(curve.Params())}, object.Template{object.AttrDerive.Is(true)})
+	noError(t, err)
+	key := must(s.Derive(ctx, mechanism.ECDH{Public: peer.PublicKey().Bytes()}, priv, object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyChaCha20),
+		object.AttrSensitive.Is(false), object.AttrExtractable.Is(true)))(t)
+	if n := len(must(object.Get(ctx, key, object.AttrValue))(t)); n != 32 {
+		t.Errorf("a key of ChaCha20 of %d bytes", n)
+	}
 }

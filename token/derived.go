@@ -41,10 +41,15 @@ func kindToBe(t object.Template) Kind {
 	return kindOf(onToken, private || !given)
 }
 
-// length is how many bytes the key shall have; 0 leaves it to the mechanism.
+// length is how many bytes the key shall have: what the template says, or what
+// its type has; 0 leaves it to the mechanism.
 func length(t object.Template) (int, error) {
 	n, given := object.In(t, object.AttrValueLen)
-	if given && (n == 0 || n > maxDerived) {
+	if kt, _ := object.In(t, object.AttrKeyType); !given {
+		fixed, _ := object.FixedLength(kt)
+		return fixed, nil
+	}
+	if n == 0 || n > maxDerived {
 		return 0, ckr.Newf(ckr.KeySizeRange, "", "a key of %d bytes", n)
 	}
 	return int(n), nil
@@ -57,6 +62,8 @@ const maxDerived = 1 << 16
 // caller clears. Of where it comes from the key keeps whether it was always
 // sensitive and never extractable.
 func (s *Seat) makeSecret(ctx context.Context, op string, t object.Template, secret []byte, from ...object.Template) (*object.Object, error) {
+	kt, _ := object.In(t, object.AttrKeyType)
+	object.SetParity(kt, secret)
 	value := object.AttrValue.Is(secret)
 	defer value.Clear()
 	all, err := object.Finish(t.With(value))

@@ -97,16 +97,3 @@ func desMode(mech mechanism.Mechanism) (iv []byte, padded, chained bool) {
 	}
 	return nil, false, false
 }
-
-// oddParity sets the last bit of each byte so that the number of ones is odd,
-// as DES keys have it.
-func oddParity(key []byte) {
-	for i, b := range key {
-		b >>= 1
-		ones := byte(0)
-		for rest := b; rest != 0; rest >>= 1 {
-			ones ^= rest & 1
-		}
-		key[i] = b<<1 | ones ^ 1
-	}
-}

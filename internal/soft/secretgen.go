@@ -9,12 +9,6 @@ import (
 	"github.com/go-cryptoki/cryptoki/object"
 )
 
-// fixedLengths has the lengths in bytes of keys of which the template does not
-// say it.
-var fixedLengths = map[object.KeyType]uint64{
-	object.KeyDES: 8, object.KeyDES2: 16, object.KeyDES3: 24, object.KeyChaCha20: 32, object.KeyPoly1305: 32,
-}
-
 // GenerateKey generates a secret key for a completed template, or makes it of
 // a password, and returns the values to add to it, which are the caller's to
 // clear. It returns ckr.TemplateIncomplete if CKA_VALUE_LEN is missing,
@@ -48,10 +42,8 @@ func GenerateKey(mech mechanism.Mechanism, t object.Template) (object.Template, 
 		return nil, err
 	}
 	defer clear(value)
-	switch mech.(type) {
-	case mechanism.DESKeyGen, mechanism.DES2KeyGen, mechanism.DES3KeyGen:
-		oddParity(value)
-	}
+	kt, _ := object.In(implied, object.AttrKeyType)
+	object.SetParity(kt, value)
 	return finished(object.Template{object.AttrClass.Is(object.ClassSecretKey), key, object.AttrValue.Is(value)}, mech)
 }
 
@@ -70,9 +62,11 @@ func generatedLength(t object.Template) (int, error) {
 	key, _ := object.In(t, object.AttrKeyType)
 	length, ok := object.In(t, object.AttrValueLen)
 	if !ok {
-		if length, ok = fixedLengths[key]; !ok {
+		fixed, ok := object.FixedLength(key)
+		if !ok {
 			return 0, missing(object.AttrValueLen)
 		}
+		length = uint64(fixed)
 		t = t.With(object.AttrValueLen.Is(length))
 	}
 	if _, err := object.Finish(t.Without(object.AttrValue.Type)); err != nil {
