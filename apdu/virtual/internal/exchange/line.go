@@ -21,11 +21,11 @@ func (l *Line) Reset() {
 	l.Forget()
 }
 
-// Process answers a command: with sw if it was found not to be one, else by
-// execute, which is given what the caller lends. What was changed is committed
+// Process answers a command: with sw if that is not 9000, else by execute,
+// which keeps neither the command nor its data. What was changed is committed
 // before the answer, which is 6581 if that fails. The answer is the caller's,
-// and nil if the power failed meanwhile; what was written until then is what
-// was changed.
+// and nil if the power failed meanwhile: then what was written until then is
+// committed.
 func (l *Line) Process(m Command, sw apdu.Status, execute func(*Command) ([]byte, apdu.Status), commit func() error) []byte {
 	answer, cut := l.Run(func() []byte {
 		if sw != apdu.OK {
