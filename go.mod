@@ -17,6 +17,4 @@ require (
 	software.sslmate.com/src/go-pkcs12 v0.7.4
 )
 
-require (
-	golang.org/x/tools v0.36.0 // indirect
-)
+require golang.org/x/tools v0.36.0 // indirect
