@@ -99,8 +99,10 @@ type PINRequest struct {
 	Tries  ckr.Tries
 }
 
-// PINFunc asks a person for a PIN. It is called with no lock and no
-// transaction held. The library clears the PIN that it returns.
+// PINFunc asks a person for a PIN. It may look at what is public on the token,
+// but not use a key for which it would be asked itself: callers who need the
+// same PIN wait for one answer. It is called with no lock and no transaction
+// held. The library clears the PIN that it returns.
 type PINFunc func(ctx context.Context, r PINRequest) (PIN, error)
 
 // checkEntered refuses, before the card sees it, a PIN that cannot be right.
