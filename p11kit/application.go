@@ -16,8 +16,8 @@ import (
 // needs.
 type application struct {
 	root    *cryptoki.Module
-	version byte // of the protocol that the client offered, which says how mechanisms travel
-	agreed  byte // which says what calls there are
+	offered byte // the version of the protocol that the client offered, which says how its fields travel
+	agreed  byte // the version that says what calls there are
 
 	mu       sync.Mutex
 	m        *cryptoki.Module

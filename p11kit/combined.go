@@ -43,7 +43,7 @@ var decryptVerifyUpdate = on(func(ctx context.Context, c *client, r *reader, w *
 // recoverInit begins a signature with recovery, or the verification of one.
 func recoverInit(k kind, purpose token.Purpose) handler {
 	return on(func(ctx context.Context, c *client, r *reader, _ *writer) error {
-		m, key := r.mechanism(c.app.version), c.object(r.ulong())
+		m, key := r.mechanism(), c.object(r.ulong())
 		if r.err != nil {
 			return r.err
 		}

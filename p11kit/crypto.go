@@ -7,7 +7,7 @@ import (
 )
 
 var encryptInit = on(func(ctx context.Context, c *client, r *reader, _ *writer) error {
-	m, key := r.mechanism(c.app.version), c.object(r.ulong())
+	m, key := r.mechanism(), c.object(r.ulong())
 	if r.err != nil {
 		return r.err
 	}
@@ -37,7 +37,7 @@ var encryptFinal = on(func(ctx context.Context, c *client, r *reader, w *writer)
 })
 
 var decryptInit = on(func(ctx context.Context, c *client, r *reader, _ *writer) error {
-	m, key := r.mechanism(c.app.version), c.object(r.ulong())
+	m, key := r.mechanism(), c.object(r.ulong())
 	if r.err != nil {
 		return r.err
 	}
@@ -72,7 +72,7 @@ var decryptFinal = on(func(ctx context.Context, c *client, r *reader, w *writer)
 })
 
 var digestInit = on(func(ctx context.Context, c *client, r *reader, _ *writer) error {
-	m := r.mechanism(c.app.version)
+	m := r.mechanism()
 	if r.err != nil {
 		return r.err
 	}
@@ -132,7 +132,7 @@ var digestFinal = on(func(_ context.Context, c *client, r *reader, w *writer) er
 })
 
 var signInit = on(func(ctx context.Context, c *client, r *reader, _ *writer) error {
-	m, key := r.mechanism(c.app.version), c.object(r.ulong())
+	m, key := r.mechanism(), c.object(r.ulong())
 	if r.err != nil {
 		return r.err
 	}
@@ -181,7 +181,7 @@ var signFinal = on(func(ctx context.Context, c *client, r *reader, w *writer) er
 })
 
 var verifyInit = on(func(ctx context.Context, c *client, r *reader, _ *writer) error {
-	m, key := r.mechanism(c.app.version), c.object(r.ulong())
+	m, key := r.mechanism(), c.object(r.ulong())
 	if r.err != nil {
 		return r.err
 	}

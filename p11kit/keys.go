@@ -10,7 +10,7 @@ import (
 )
 
 var generateKey = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
-	m, t := r.mechanism(c.app.version), r.template(0)
+	m, t := r.mechanism(), r.template(0)
 	if r.err != nil {
 		return r.err
 	}
@@ -23,7 +23,7 @@ var generateKey = on(func(ctx context.Context, c *client, r *reader, w *writer) 
 })
 
 var generateKeyPair = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
-	m, pub, priv := r.mechanism(c.app.version), r.template(0), r.template(0)
+	m, pub, priv := r.mechanism(), r.template(0), r.template(0)
 	if r.err != nil {
 		return r.err
 	}
@@ -51,7 +51,7 @@ func (k *wrapping) drop() {
 
 var wrapKey = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
 	request := r.b
-	m, by, key := r.mechanism(c.app.version), c.object(r.ulong()), c.object(r.ulong())
+	m, by, key := r.mechanism(), c.object(r.ulong()), c.object(r.ulong())
 	request = request[:len(request)-len(r.b)]
 	room := r.room()
 	if r.err != nil {
@@ -81,7 +81,7 @@ var wrapKey = on(func(ctx context.Context, c *client, r *reader, w *writer) erro
 })
 
 var unwrapKey = on(func(ctx context.Context, c *client, r *reader, w *writer) error {
-	m, unwrapping, wrapped, t := r.mechanism(c.app.version), c.object(r.ulong()), r.bytes(), r.template(0)
+	m, unwrapping, wrapped, t := r.mechanism(), c.object(r.ulong()), r.bytes(), r.template(0)
 	if r.err != nil {
 		return r.err
 	}
@@ -117,7 +117,7 @@ var deriveKey2 = on(func(ctx context.Context, c *client, r *reader, w *writer) e
 })
 
 func (c *client) derive(ctx context.Context, r *reader) (*object.Object, error) {
-	m, base, t := r.mechanism(c.app.version), c.object(r.ulong()), r.template(0)
+	m, base, t := r.mechanism(), c.object(r.ulong()), r.template(0)
 	if r.err != nil {
 		return nil, r.err
 	}

@@ -12,13 +12,13 @@ const nullMechanism = 0xFFFFFFFF
 
 // mechanism is a field M; nil is a NULL mechanism. The client's version says
 // how it travels.
-func (r *reader) mechanism(version byte) mechanism.Mechanism {
+func (r *reader) mechanism() mechanism.Mechanism {
 	t := r.u32()
 	if t == nullMechanism {
 		return nil
 	}
 	typ := mechanism.Type(t)
-	if version >= 2 {
+	if r.offered >= 2 {
 		r.flag = nil
 		if !r.hasNone(typ) {
 			r.flag = r.take(1)
@@ -35,9 +35,6 @@ func (r *reader) mechanism(version byte) mechanism.Mechanism {
 // those are differs between releases of the client; but only one way to read
 // the message comes out even.
 func (r *reader) hasNone(t mechanism.Type) bool {
-	if bare[t] {
-		return true
-	}
 	flagged := reader{b: r.b, offered: r.offered}
 	if flagged.byte() == 1 {
 		flagged.parameter(t)
@@ -69,26 +66,6 @@ func (r *reader) skips(signature string) bool {
 	}
 	return r.err == nil && len(r.b) == 0
 }
-
-// bare is mechanisms that all clients of version 2 send nothing after.
-var bare = bareMechanisms()
-
-func bareMechanisms() map[mechanism.Type]bool {
-	all := []mechanism.Mechanism{
-		mechanism.RSAPKCS{}, mechanism.RSAX509{}, mechanism.ECDSA{}, mechanism.AESECB{},
-		mechanism.RSAKeyPairGen{}, mechanism.ECKeyPairGen{}, mechanism.AESKeyGen{}, mechanism.GenericSecretKeyGen{},
-	}
-	for _, h := range hashFunctions {
-		all = append(all, mechanism.Digest{Hash: h}, mechanism.RSAPKCS{Hash: h}, mechanism.ECDSA{Hash: h}, mechanism.HMAC{Hash: h})
-	}
-	m := make(map[mechanism.Type]bool)
-	for _, x := range all {
-		m[x.Type()] = true
-	}
-	return m
-}
-
-var hashFunctions = []crypto.Hash{crypto.SHA1, crypto.SHA224, crypto.SHA256, crypto.SHA384, crypto.SHA512}
 
 // parameter reads the structure that follows a type. What has none of its own
 // here is nothing or a byte array, and the mechanism decides.

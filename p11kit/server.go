@@ -95,7 +95,7 @@ func (s *conn) hello() error {
 		return err
 	}
 	s.c.SetReadDeadline(time.Time{})
-	s.app.version, s.app.agreed = v, min(v, Version)
+	s.app.offered, s.app.agreed = v, min(v, Version)
 	_, err = s.c.Write([]byte{s.app.agreed})
 	return err
 }
@@ -201,7 +201,7 @@ func (s *conn) answer(d *desk) error {
 func (a *application) call(ctx context.Context, d *desk) error {
 	r, w := &d.r, &d.w
 	r.b = d.body
-	r.offered, w.offered = a.version, a.version
+	r.offered, w.offered = a.offered, a.offered
 	id := r.u32()
 	signature := r.array()
 	c := lookup(id, signature, a.agreed)

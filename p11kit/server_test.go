@@ -462,15 +462,15 @@ func FuzzCalls(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, version := range []byte{0, 2} {
-			r := &reader{b: bytes.Clone(b)}
+			r := &reader{b: bytes.Clone(b), offered: version}
 			r.template(0)
-			r = &reader{b: bytes.Clone(b)}
-			r.mechanism(version)
-			r = &reader{b: bytes.Clone(b)}
+			r = &reader{b: bytes.Clone(b), offered: version}
+			r.mechanism()
+			r = &reader{b: bytes.Clone(b), offered: version}
 			r.buffers()
+			a := &application{offered: version, agreed: version}
+			a.call(t.Context(), &desk{body: bytes.Clone(b)})
 		}
-		a := &application{}
-		a.call(t.Context(), &desk{body: bytes.Clone(b)})
 	})
 }
 

@@ -2,17 +2,16 @@ package virtual_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
+	"github.com/go-cryptoki/cryptoki/internal/pivimage"
 )
 
 const (
@@ -27,16 +26,7 @@ const (
 // image reads one of the images.
 func image(t testing.TB, file string) virtual.PIVImage {
 	t.Helper()
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i, err := virtual.ReadPIVImage(z)
+	i, err := pivimage.Read(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,10 +36,7 @@ func importFile(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	text := anything
-	if len(rest) > 1 {
-		text = rest[1]
-	}
+	text := uriAt(rest, 1)
 	names, err := naming(*label, *id)
 	if err != nil {
 		return err

@@ -182,10 +182,18 @@ func parseAll(f *flag.FlagSet, args []string, min, max int) (rest []string, err 
 // may be left out.
 func parseURI(f *flag.FlagSet, args []string) (string, error) {
 	rest, err := parseAll(f, args, 0, 1)
-	if err != nil || len(rest) == 0 {
-		return anything, err
+	if err != nil {
+		return "", err
 	}
-	return rest[0], nil
+	return uriAt(rest, 0), nil
+}
+
+// uriAt is the argument at a place, which may be left out.
+func uriAt(rest []string, i int) string {
+	if i < len(rest) {
+		return rest[i]
+	}
+	return anything
 }
 
 // anything is the URI that everything fits.

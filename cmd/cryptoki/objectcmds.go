@@ -51,10 +51,7 @@ func random(ctx context.Context, e *env, args []string) error {
 	if err != nil || n < 1 || n > maxRandom {
 		return usagef("random takes a number of bytes, 1 to %d, not %q", maxRandom, rest[0])
 	}
-	text := anything
-	if len(rest) > 1 {
-		text = rest[1]
-	}
+	text := uriAt(rest, 1)
 	return e.withSession(ctx, text, nil, nil, func(s *session.Session, _ *uri.URI) error {
 		b, err := s.Random(ctx, n)
 		if err != nil {

@@ -21,10 +21,7 @@ func changePIN(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	text := anything
-	if len(rest) > 1 {
-		text = rest[1]
-	}
+	text := uriAt(rest, 1)
 	var do func(s *session.Session, old, new token.PIN) error
 	var old, variable, who string
 	switch rest[0] {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"compress/gzip"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -22,6 +21,7 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
+	"github.com/go-cryptoki/cryptoki/internal/pivimage"
 )
 
 func TestMain(m *testing.M) {
@@ -82,16 +82,7 @@ func pivCard(path string) (file []byte, err error) {
 
 // imageCard makes a card of the US government's test set.
 func imageCard(path, name string) (file []byte, err error) {
-	f, err := os.Open("../../apdu/virtual/testdata/piv/" + name + ".json.gz")
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		return nil, err
-	}
-	image, err := virtual.ReadPIVImage(z)
+	image, err := pivimage.Read("../../apdu/virtual/testdata/piv/" + name + ".json.gz")
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@
 package interop
 
 import (
-	"compress/gzip"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,7 +11,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +18,7 @@ import (
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
+	"github.com/go-cryptoki/cryptoki/internal/pivimage"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -28,16 +27,7 @@ import (
 // goldenPIV is a card of the US government's test set.
 func goldenPIV(t *testing.T) virtual.PIVImage {
 	t.Helper()
-	f, err := os.Open("../../apdu/virtual/testdata/piv/01_Golden_PIV.json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i, err := virtual.ReadPIVImage(z)
+	i, err := pivimage.Read("../../apdu/virtual/testdata/piv/01_Golden_PIV.json.gz")
 	if err != nil {
 		t.Fatal(err)
 	}

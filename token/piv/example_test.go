@@ -1,15 +1,14 @@
 package piv_test
 
 import (
-	"compress/gzip"
 	"context"
 	"fmt"
 	"log"
-	"os"
 	"time"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
+	"github.com/go-cryptoki/cryptoki/internal/pivimage"
 	"github.com/go-cryptoki/cryptoki/token/piv"
 )
 
@@ -40,16 +39,7 @@ func ExampleApplication_Inspect() {
 
 // foundCard is a card of the US government's test set.
 func foundCard() *virtual.Card {
-	f, err := os.Open("../../apdu/virtual/testdata/piv/09_Expired_CHUID_Signer.json.gz")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		log.Fatal(err)
-	}
-	image, err := virtual.ReadPIVImage(z)
+	image, err := pivimage.Read("../../apdu/virtual/testdata/piv/09_Expired_CHUID_Signer.json.gz")
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -2,28 +2,17 @@ package piv
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/x509"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
-	"github.com/go-cryptoki/cryptoki/apdu/virtual"
+	"github.com/go-cryptoki/cryptoki/internal/pivimage"
 )
 
 // goldenObjects are the values of a government card's objects.
 func goldenObjects(f *testing.F) (list [][]byte) {
-	file, err := os.Open("../../apdu/virtual/testdata/piv/01_Golden_PIV.json.gz")
-	if err != nil {
-		f.Fatal(err)
-	}
-	defer file.Close()
-	z, err := gzip.NewReader(file)
-	if err != nil {
-		f.Fatal(err)
-	}
-	i, err := virtual.ReadPIVImage(z)
+	i, err := pivimage.Read("../../apdu/virtual/testdata/piv/01_Golden_PIV.json.gz")
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -1,9 +1,7 @@
 package piv_test
 
 import (
-	"compress/gzip"
 	"encoding/hex"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -11,6 +9,7 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/pivimage"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
@@ -143,16 +142,7 @@ func images(t *testing.T) []string {
 
 func image(t *testing.T, file string) virtual.PIVImage {
 	t.Helper()
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i, err := virtual.ReadPIVImage(z)
+	i, err := pivimage.Read(file)
 	if err != nil {
 		t.Fatal(err)
 	}
