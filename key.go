@@ -35,7 +35,6 @@ func (m *Module) ring() (*keyring, error) {
 	m.once.Do(func() {
 		m.keys = &keyring{
 			list: m.list.Application(), ask: m.config.ask, cache: m.config.cache, allow: m.config.allow,
-			members: make(map[identity]*member),
 		}
 	})
 	if m.keys == nil || m.keys.isClosed() {
@@ -96,16 +95,15 @@ func (m *Module) Keys(ctx context.Context, uri string) iter.Seq2[session.Key, er
 			yield(nil, token.Wrap(op, err))
 			return
 		}
-		list, err := q.keys(ctx)
-		if err != nil {
-			yield(nil, token.Wrap(op, err))
-			return
-		}
+		list, failed := q.keys(ctx)
 		for _, f := range list {
 			key, err := q.key(ctx, f)
 			if !yield(key, token.Wrap(op, err)) {
 				return
 			}
+		}
+		if failed != nil {
+			yield(nil, token.Wrap(op, failed))
 		}
 	}
 }
@@ -157,16 +155,32 @@ func (q *search) partner(ctx context.Context, f found, class object.Class) (othe
 		if f, err = q.alive(ctx, f); err != nil {
 			return found{}, false, err
 		}
-		list, err := q.on(ctx, f.m, class == object.ClassPrivateKey, object.AttrClass.Is(class))
-		if err != nil {
-			return found{}, false, err
+		other, ok, err = q.companion(ctx, f, class, false)
+		if err == nil && !ok && class == object.ClassPrivateKey {
+			other, ok, err = q.companion(ctx, f, class, true)
 		}
-		other, ok, err = f.among(ctx, list)
 		if !isDisturbed(ctx, err) {
 			return other, ok, err
 		}
 	}
 	return found{}, false, resetAgain(err)
+}
+
+// companion is partner among what is seen with a login, or without one. Nobody
+// is asked for a PIN where a login shows no more.
+func (q *search) companion(ctx context.Context, f found, class object.Class, login bool) (other found, ok bool, err error) {
+	match := object.AttrClass.Is(class)
+	if login {
+		needs, err := f.s.NeedsLogin(ctx, match)
+		if err != nil || !needs {
+			return found{}, false, err
+		}
+	}
+	list, err := q.on(ctx, f.m, login, match)
+	if err != nil {
+		return found{}, false, err
+	}
+	return f.among(ctx, list)
 }
 
 // among finds what belongs to f in a list. Only errors that say nothing of the
@@ -238,7 +252,7 @@ func (q *search) key(ctx context.Context, f found) (session.Key, error) {
 		if err != nil {
 			return nil, err
 		}
-		return session.NewKey(ctx, pub, f.m.reopen(f.uid, q.ask), session.WithConsent(f.m.consent(q.ask)))
+		return session.NewKey(ctx, pub, f.m.reopen(f, pub, q.ask), session.WithConsent(f.m.consent(q.ask)))
 	}
 	return nil, resetAgain(nil)
 }

@@ -58,14 +58,14 @@ type holder struct {
 	refused token.PIN
 }
 
-// take returns a copy of the remembered PIN.
+// take returns a copy of the remembered PIN, which says that it is one.
 func (h *holder) take() (token.PIN, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.pin.IsZero() {
 		return token.PIN{}, false
 	}
-	p := token.NewPIN(h.pin.Reveal())
+	p := h.pin.Remembered()
 	if h.cache.mode == cacheOperation {
 		h.forget()
 	}
@@ -125,6 +125,15 @@ func (h *holder) clear() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.forget()
+}
+
+// reset forgets both PINs.
+func (h *holder) reset() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.forget()
+	h.refused.Clear()
+	h.refused = token.PIN{}
 }
 
 func (h *holder) forget() {

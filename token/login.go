@@ -51,6 +51,9 @@ func (s *Seat) Login(ctx context.Context, r Role, p PIN) error {
 		if err := s.mayLogin(r); err != nil {
 			return err
 		}
+		if err := c.spare(ctx, r, p); err != nil {
+			return err
+		}
 		if err := c.backend.Login(ctx, r, p); err != nil {
 			c.mu.Lock()
 			if c.verified[r] == verified {
