@@ -101,11 +101,11 @@ func (b *backend) Sign(ctx context.Context, ref token.Ref, m mechanism.Mechanism
 	if err != nil {
 		return nil, err
 	}
-	switch m := m.(type) {
-	case mechanism.ECDSA:
+	if _, ok := m.(mechanism.ECDSA); ok {
 		return b.signECDSA(ctx, s, input)
-	case mechanism.EdDSA:
-		return b.signEdDSA(ctx, s, m, input)
+	}
+	if ed, ok := m.(mechanism.EdDSA); ok {
+		return b.signEdDSA(ctx, s, ed, input)
 	}
 	bits := rsaBits(s.alg)
 	if bits == 0 {
