@@ -38,6 +38,9 @@ type Info struct {
 	// Lengths of PINs in bytes; a maximum of 0 means unknown.
 	MinPIN, MaxPIN     int
 	MinSOPIN, MaxSOPIN int
+	// MinPUK and MaxPUK are the same of the unblocking PIN. What is shorter or
+	// longer is not sent, since the card might count it as a wrong one.
+	MinPUK, MaxPUK int
 	// BinarySOPIN says that the SO's secret is a key, which may be any bytes.
 	BinarySOPIN bool
 	// Tries left, as far as the card has told.
