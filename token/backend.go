@@ -43,6 +43,9 @@ type Info struct {
 	MinPUK, MaxPUK int
 	// BinarySOPIN says that the SO's secret is a key, which may be any bytes.
 	BinarySOPIN bool
+	// FixedPlaces says that the card has places for its objects, each with a
+	// CKA_LABEL and a CKA_ID of its own, which nobody else chooses.
+	FixedPlaces bool
 	// Tries left, as far as the card has told.
 	UserTries, SOTries ckr.Tries
 	// Memory in bytes; -1 means unavailable.
