@@ -19,7 +19,8 @@ func WithPIN(ask token.PINFunc) Option { return func(c *config) { c.ask = ask } 
 func WithPINCache(p PINCache) Option { return func(c *config) { c.cache = p } }
 
 // WithPINFiles lets the pin-source of a URI name a file, whose first line is
-// the PIN. URIs must then come from those who may read any file.
+// the PIN: by its absolute path, or as file:/path, file:///path or
+// file://localhost/path. URIs must then come from those who may read any file.
 func WithPINFiles() Option { return func(c *config) { c.allow.files = true } }
 
 // WithPINCommands lets the pin-source of a URI name a program, after a |,
