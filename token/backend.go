@@ -52,8 +52,14 @@ type Info struct {
 	// Lengths of PINs in bytes; a maximum of 0 means unknown.
 	MinPIN, MaxPIN     int
 	MinSOPIN, MaxSOPIN int
+	// MinPUK and MaxPUK are the same of the unblocking PIN. What is shorter or
+	// longer is not sent, since the card might count it as a wrong one.
+	MinPUK, MaxPUK int
 	// BinarySOPIN says that the SO's secret is a key, which may be any bytes.
 	BinarySOPIN bool
+	// FixedPlaces says that the card has places for its objects, each with a
+	// CKA_LABEL and a CKA_ID of its own, which nobody else chooses.
+	FixedPlaces bool
 	// Tries left, as far as the card has told.
 	UserTries, SOTries ckr.Tries
 	// Memory in bytes; -1 means unavailable.

@@ -247,7 +247,7 @@ func (s *Seat) UnblockPIN(ctx context.Context, puk, new PIN) error {
 		if err := checkNew("new PIN", new, info.MinPIN, info.MaxPIN, false); err != nil {
 			return err
 		}
-		if err := checkEntered("PUK", puk, 1, 0, false); err != nil {
+		if err := checkEntered("PUK", puk, info.MinPUK, info.MaxPUK, false); err != nil {
 			return err
 		}
 		m, err := c.pinManager()

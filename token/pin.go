@@ -169,8 +169,11 @@ func checkNew(op string, p PIN, min, max int, pad bool) error {
 }
 
 func lengths(min, max int) string {
-	if max <= 0 {
+	switch {
+	case max <= 0:
 		return fmt.Sprintf("a PIN has at least %d bytes", min)
+	case min == max:
+		return fmt.Sprintf("it has exactly %d bytes", max)
 	}
 	return fmt.Sprintf("a PIN has %d to %d bytes", min, max)
 }

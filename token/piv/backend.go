@@ -47,6 +47,7 @@ func (b *backend) Info(ctx context.Context) (token.Info, error) {
 		Flags:  token.FlagLoginRequired | token.FlagTokenInitialized | token.FlagUserPINInitialized,
 		MinPIN: minPIN, MaxPIN: pinBlock,
 		MinSOPIN: 16, MaxSOPIN: 64, BinarySOPIN: true,
+		MinPUK: b.minPUK(), MaxPUK: pinBlock, FixedPlaces: true,
 		UserTries:   b.userTries,
 		TotalPublic: -1, FreePublic: -1, TotalPrivate: -1, FreePrivate: -1,
 	}

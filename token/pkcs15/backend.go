@@ -60,7 +60,7 @@ func (b *backend) Info(ctx context.Context) (token.Info, error) {
 	info := token.Info{
 		Label: b.label(), Manufacturer: a.info.manufacturer, Model: "PKCS#15", Serial: a.serial(), Identity: b.identity(),
 		Flags:  token.FlagRNG | token.FlagLoginRequired,
-		MinPIN: 4, MaxPIN: pinBlock, MinSOPIN: 4, MaxSOPIN: pinBlock,
+		MinPIN: 4, MaxPIN: pinBlock, MinSOPIN: 4, MaxSOPIN: pinBlock, MinPUK: 1, MaxPUK: pinBlock,
 		TotalPublic: -1, FreePublic: -1, TotalPrivate: -1, FreePrivate: -1,
 		HardwareVersion: [2]byte{a.card.version[0], a.card.version[1]},
 		FirmwareVersion: [2]byte{a.card.version[0], a.card.version[1]},
