@@ -499,7 +499,8 @@ var attacks = map[string]func(a attacker) []error{
 	"trojan_public_wrapping_key": func(a attacker) []error {
 		t := must(soft.PublicTemplate(must(rsa.GenerateKey(rand.Reader, 2048))(a).Public()))(a)
 		p := must(a.s.Create(a.Context(), t.With(object.AttrWrap.Is(true))...))(a)
-		return []error{a.wrap(mechanism.RSAOAEP{Hash: crypto.SHA256}, p, a.aes())}
+		oaep := mechanism.RSAOAEP{Hash: crypto.SHA256}
+		return []error{a.wrap(oaep, p, a.aes()), a.wrap(mechanism.RSAAESKeyWrap{KeyBits: 256, OAEP: oaep}, p, a.aes())}
 	},
 	"trusted_set_by_user": func(a attacker) []error {
 		trusted := object.AttrTrusted.Is(true)
