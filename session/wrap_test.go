@@ -118,7 +118,8 @@ func TestWrappingWithAssociatedData(t *testing.T) {
 	isCode(t, err, ckr.ArgumentsBad)
 }
 
-// TestPublicKeysWrap sends a key to the owner of an RSA key.
+// TestPublicKeysWrap sends a key to the owner of an RSA key, and of one on a
+// curve.
 func TestPublicKeysWrap(t *testing.T) {
 	a := newAttacker(t)
 	pub, priv, err := a.rsa(object.Template{object.AttrWrap.Is(true)}, object.Template{object.AttrUnwrap.Is(true)})
@@ -126,6 +127,9 @@ func TestPublicKeysWrap(t *testing.T) {
 	oaep := mechanism.RSAOAEP{Hash: crypto.SHA256}
 	a.sends(oaep, pub, priv)
 	a.sends(mechanism.RSAAESKeyWrap{KeyBits: 256, OAEP: oaep}, pub, priv)
+	pub, priv, err = a.ec(object.Template{object.AttrWrap.Is(true)}, object.Template{object.AttrUnwrap.Is(true)})
+	noError(t, err)
+	a.sends(mechanism.ECDHAESKeyWrap{KeyBits: 256, KDF: mechanism.KDFSHA256, SharedData: []byte("for you")}, pub, priv)
 }
 
 // sends wraps a sensitive key by a public key and unwraps it by the private one.

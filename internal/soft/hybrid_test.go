@@ -3,6 +3,8 @@ package soft_test
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
@@ -33,14 +35,18 @@ func hybrids(t *testing.T, file string) (list []hybrid) {
 	return list
 }
 
-// pair returns the keys of a case.
-func (h hybrid) pair(t *testing.T) pair {
+// pair returns the keys of a case. ok is false for keys that the FIPS mode of
+// the test forbids.
+func (h hybrid) pair(t *testing.T) (p pair, ok bool) {
 	t.Helper()
 	key, err := x509.ParsePKCS8PrivateKey(unhex(h.Key))
 	if err != nil {
-		t.Fatal(err)
+		if !fips140.Enforced() {
+			t.Fatal(err)
+		}
+		return pair{}, false
 	}
-	return pairOf(key.(interface{ Public() crypto.PublicKey }))
+	return pairOf(key.(interface{ Public() crypto.PublicKey })), true
 }
 
 var anySecret = object.Template{object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyGenericSecret)}
@@ -88,7 +94,10 @@ func (h hybrid) unwraps(t *testing.T, keys pair, m mechanism.Mechanism, head int
 
 func TestRSAAESKeyWrap(t *testing.T) {
 	for _, h := range hybrids(t, "testdata/rsa_aes_key_wrap.json") {
-		keys := h.pair(t)
+		keys, ok := h.pair(t)
+		if !ok {
+			continue
+		}
 		m := mechanism.RSAAESKeyWrap{
 			KeyBits: h.KeyBits,
 			OAEP:    mechanism.RSAOAEP{Hash: hashNames[h.Hash], MGF: hashNames[h.MGF], Label: unhex(h.Label)},
@@ -114,5 +123,47 @@ func TestRSAAESKeyWrap(t *testing.T) {
 	m := mechanism.RSAAESKeyWrap{KeyBits: 256, OAEP: mechanism.RSAOAEP{Hash: crypto.SHA512}}
 	if _, err := soft.Unwrap(small, m, make([]byte, 160), anySecret); ckr.Of(err) != ckr.WrappedKeyInvalid {
 		t.Errorf("a key too small for the hash function: %v", err)
+	}
+}
+
+func TestECDHAESKeyWrap(t *testing.T) {
+	kdfs := map[string]mechanism.KDF{"": 0, "SHA-256": mechanism.KDFSHA256, "SHA-384": mechanism.KDFSHA384, "SHA-512": mechanism.KDFSHA512}
+	for _, h := range hybrids(t, "testdata/ecdh_aes_key_wrap.json") {
+		m := mechanism.ECDHAESKeyWrap{KeyBits: h.KeyBits, KDF: kdfs[h.Hash], SharedData: unhex(h.Shared)}
+		if keys, ok := h.pair(t); ok {
+			h.unwraps(t, keys, m, len(unhex(h.Wrapped))-(len(unhex(h.Value))+7)/8*8-8)
+		}
+	}
+	for _, m := range []mechanism.ECDHAESKeyWrap{{}, {KeyBits: 64}, {KeyBits: 128, KDF: mechanism.KDFSHA1ASN1}, {KeyBits: 128, SharedData: []byte{1}}} {
+		if err := mechanism.Check(m); ckr.Of(err) != ckr.MechanismParamInvalid {
+			t.Errorf("%#v: %v", m, err)
+		}
+	}
+	p224 := pairOf(must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader)))
+	m := mechanism.ECDHAESKeyWrap{KeyBits: 256}
+	if _, err := soft.Wrap(p224.public, m, sixteen); ckr.Of(err) != ckr.WrappingKeySizeRange {
+		t.Errorf("a shared secret that is too short: %v", err)
+	}
+	if fips140.Enforced() {
+		return
+	}
+	x448, _ := object.CurveByName("X448")
+	pub, priv, err := soft.GenerateKeyPair(mechanism.ECMontgomeryKeyPairGen{}, object.Template{object.AttrECParams.Is(x448.Params())}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := object.AttrKeyType.Is(object.KeyECMontgomery)
+	public := must(soft.NewMaterial(pub.With(object.AttrClass.Is(object.ClassPublicKey), key, object.AttrECParams.Is(x448.Params()))))
+	private := must(soft.NewMaterial(priv.With(object.AttrClass.Is(object.ClassPrivateKey), key)))
+	wrapped, err := soft.Wrap(public, m, sixteen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := soft.Unwrap(private, m, wrapped, anySecret); err != nil || !bytes.Equal(got, sixteen) {
+		t.Errorf("X448: %x, %v", got, err)
+	}
+	clear(wrapped[:x448.Bytes])
+	if _, err := soft.Unwrap(private, m, wrapped, anySecret); ckr.Of(err) != ckr.WrappedKeyInvalid {
+		t.Errorf("a point of small order: %v", err)
 	}
 }

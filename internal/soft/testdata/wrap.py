@@ -1,10 +1,11 @@
-# Makes rsa_aes_key_wrap.json with Python's cryptography package
-# (python3-cryptography in Debian), which is OpenSSL.
+# Makes rsa_aes_key_wrap.json and ecdh_aes_key_wrap.json with Python's
+# cryptography package (python3-cryptography in Debian), which is OpenSSL.
 import json
 import os
 
 from cryptography.hazmat.primitives import hashes, keywrap, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, x25519
+from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
 
 here = os.path.dirname(os.path.abspath(__file__))
 DIGESTS = {"SHA-1": hashes.SHA1, "SHA-256": hashes.SHA256, "SHA-384": hashes.SHA384, "SHA-512": hashes.SHA512}
@@ -46,4 +47,35 @@ def rsa_aes():
             }
 
 
+def ecdh_aes():
+    for curve, size, digest, shared in (
+        (ec.SECP256R1(), 128, None, b""),
+        (ec.SECP256R1(), 256, "SHA-256", b"shared data"),
+        (ec.SECP384R1(), 192, "SHA-384", b""),
+        (ec.SECP521R1(), 256, None, b""),
+        (ec.SECP521R1(), 256, "SHA-512", b"\0\1\2"),
+        ("X25519", 256, "SHA-256", b""),
+        ("X25519", 128, None, b""),
+    ):
+        for value in targets():
+            if curve == "X25519":
+                key, transport = x25519.X25519PrivateKey.generate(), x25519.X25519PrivateKey.generate()
+                secret = transport.exchange(key.public_key())
+                point = transport.public_key().public_bytes_raw()
+            else:
+                key, transport = ec.generate_private_key(curve), ec.generate_private_key(curve)
+                secret = transport.exchange(ec.ECDH(), key.public_key())
+                point = transport.public_key().public_bytes(
+                    serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+            if digest:
+                temporary = X963KDF(DIGESTS[digest](), size // 8, shared).derive(secret)
+            else:
+                temporary = secret[: size // 8]
+            yield {
+                "key": pkcs8(key).hex(), "keyBits": size, "hash": digest or "", "shared": shared.hex(),
+                "value": value.hex(), "wrapped": (point + keywrap.aes_key_wrap_with_padding(temporary, value)).hex(),
+            }
+
+
 save("rsa_aes_key_wrap.json", list(rsa_aes()))
+save("ecdh_aes_key_wrap.json", list(ecdh_aes()))
