@@ -11,6 +11,7 @@ type Parameters struct {
 	eta        int32 // the bound of the private key's coefficients
 	etaBits    int   // in the private key
 	tau        int   // the number of coefficients of a challenge that are not 0
+	beta       int32 // the product of tau and eta
 	gammaBits  int   // γ₁ is 2 to the power of gammaBits - 1
 	gamma2     int32
 	omega      int // the most ones of a hint
@@ -21,12 +22,11 @@ type Parameters struct {
 
 // The parameter sets.
 var (
-	MLDSA44 = Parameters{4, 4, 2, 3, 39, 18, (q - 1) / 88, 80, 32, 6, 1312}
-	MLDSA65 = Parameters{6, 5, 4, 4, 49, 20, (q - 1) / 32, 55, 48, 4, 1952}
-	MLDSA87 = Parameters{8, 7, 2, 3, 60, 20, (q - 1) / 32, 75, 64, 4, 2592}
+	MLDSA44 = Parameters{4, 4, 2, 3, 39, 78, 18, (q - 1) / 88, 80, 32, 6, 1312}
+	MLDSA65 = Parameters{6, 5, 4, 4, 49, 196, 20, (q - 1) / 32, 55, 48, 4, 1952}
+	MLDSA87 = Parameters{8, 7, 2, 3, 60, 120, 20, (q - 1) / 32, 75, 64, 4, 2592}
 )
 
-func (p Parameters) beta() int32   { return int32(p.tau) * p.eta }
 func (p Parameters) gamma1() int32 { return 1 << (p.gammaBits - 1) }
 
 // SignatureSize returns the length of signatures in bytes.
@@ -101,7 +101,7 @@ func (p Parameters) attempt(key *privateKey, a []poly, seed []byte, counter uint
 		y[i].add(&cs)
 		clear(cs[:])
 	}
-	reject := exceed(y, p.gamma1()-p.beta())
+	reject := exceed(y, p.gamma1()-p.beta)
 	hints, ones := make([]poly, p.k), 0
 	for i := range w {
 		var cs, ct poly
@@ -115,7 +115,7 @@ func (p Parameters) attempt(key *privateKey, a []poly, seed []byte, counter uint
 		}
 		ct.addProduct(&c, &key.t0[i])
 		ct.inverse()
-		reject = reject || low.exceeds(p.gamma2-p.beta()) || ct.exceeds(p.gamma2)
+		reject = reject || low.exceeds(p.gamma2-p.beta) || ct.exceeds(p.gamma2)
 		for j := range ct {
 			without, _ := p.decompose(w[i][j])
 			with, _ := p.decompose(add(w[i][j], ct[j]))
@@ -149,7 +149,7 @@ func (p Parameters) Verify(public, mu, signature []byte) bool {
 		return false
 	}
 	commitment, z, hints, ok := p.decodeSignature(signature)
-	if !ok || exceed(z, p.gamma1()-p.beta()) {
+	if !ok || exceed(z, p.gamma1()-p.beta) {
 		return false
 	}
 	c := p.ball(commitment)
