@@ -42,7 +42,8 @@ func macRows() []row {
 			sizes: macSizes, legacy: old(h),
 			mac: (*Material).hmac, macSize: hmacSize,
 		}
-		rows = append(rows, hmac.row(mechanism.HMAC{Hash: h}), hmac.row(mechanism.HMAC{Hash: h, Length: 8}))
+		keyGen := randomKeys(scheme[mechanism.HMACKeyGen]{sizes: macSizes})
+		rows = append(rows, hmac.row(mechanism.HMAC{Hash: h}), hmac.row(mechanism.HMAC{Hash: h, Length: 8}), keyGen.row(mechanism.HMACKeyGen{Hash: h}))
 	}
 	return rows
 }

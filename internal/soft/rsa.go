@@ -60,6 +60,9 @@ func rsaRows() []row {
 		bare.row(mechanism.RSAX509{}),
 		pss.row(mechanism.RSAPSS{Hash: crypto.SHA256, Digested: true}),
 		wrapping(oaep).row(mechanism.RSAOAEP{Hash: crypto.SHA256}),
+		scheme[mechanism.RSAAESKeyWrap]{
+			keys: rsaKeys, sizes: rsaSizes, wrap: (*Material).wrapRSAAES, unwrap: (*Material).unwrapRSAAES,
+		}.row(mechanism.RSAAESKeyWrap{KeyBits: 256, OAEP: mechanism.RSAOAEP{Hash: crypto.SHA256}}),
 		pairGen.row(mechanism.RSAKeyPairGen{}),
 	}
 	for _, h := range signing {
