@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
@@ -117,7 +116,7 @@ func (q *search) members(ctx context.Context) (list []*member, err error) {
 			continue
 		}
 		q.fit = true
-		m, err := q.ring.member(ctx, t, id)
+		m, err := q.ring.member(ctx, ownToken(t), id)
 		if err != nil {
 			return nil, err
 		}
@@ -142,7 +141,7 @@ func about(s *slot.Slot, info token.Info) uri.Token {
 // asked for. Errors: ckr.ArgumentsBad with an *AmbiguousError if several tokens
 // fit, ckr.TokenNotPresent with a *NotFoundError if none does, and
 // ckr.ArgumentsBad with a *uri.Error.
-func (m *Module) Token(ctx context.Context, text string) (*engine.Token, error) {
+func (m *Module) Token(ctx context.Context, text string) (token.Token, error) {
 	u, err := uri.Parse(text)
 	if err != nil {
 		return nil, ckr.New(ckr.ArgumentsBad, "", err)
@@ -151,7 +150,7 @@ func (m *Module) Token(ctx context.Context, text string) (*engine.Token, error) 
 	if err != nil {
 		return nil, err
 	}
-	var fit []*engine.Token
+	var fit []token.Token
 	var matches, looked []string
 	for _, s := range slots {
 		t, err := s.Token(ctx)

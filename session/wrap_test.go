@@ -186,16 +186,16 @@ func TestConsentGoesWithOneUse(t *testing.T) {
 	m := mechanism.ECDH{Public: point}
 	_, err := a.s.Derive(ctx, m, priv)
 	isCode(t, err, ckr.UserNotLoggedIn)
-	op := must(a.s.NewKeyOp(ctx, engine.ToDerive, m, priv))(t)
+	op := must(a.s.NewKeyOp(ctx, mechanism.FlagDerive, m, priv))(t)
 	isCode(t, op.Login(ctx, pin(wrongPIN)), ckr.PINIncorrect)
 	noError(t, op.Login(ctx, pin(userPIN)))
 	must(op.Derive(ctx))(t)
 	_, err = op.Derive(ctx)
 	isCode(t, err, ckr.OperationNotInitialized)
-	again := must(a.s.NewKeyOp(ctx, engine.ToDerive, m, priv))(t)
+	again := must(a.s.NewKeyOp(ctx, mechanism.FlagDerive, m, priv))(t)
 	_, err = again.Derive(ctx)
 	isCode(t, err, ckr.UserNotLoggedIn)
-	_, err = a.s.NewKeyOp(ctx, engine.ToSign, mechanism.ECDSA{}, priv)
+	_, err = a.s.NewKeyOp(ctx, mechanism.FlagSign, mechanism.ECDSA{}, priv)
 	isCode(t, err, ckr.ArgumentsBad)
 }
 
