@@ -252,6 +252,9 @@ func (s *Session) use(ctx context.Context, u Use,
 		return s.useInSoftware(ctx, u, software)
 	}
 	c := s.t.card
+	if p, ok := c.backend.(driver.Parallel); ok && c.ready(g) {
+		return codes.Wrap(op, p.Shared(ctx, func(ctx context.Context) error { return c.useKey(ctx, g, card) }))
+	}
 	return c.unit(ctx, op, func(ctx context.Context) error {
 		if err := c.refresh(ctx, false); err != nil {
 			return err
@@ -273,14 +276,33 @@ func (s *Session) use(ctx context.Context, u Use,
 			}
 			defer c.mark(token.User, doubtful)
 		}
-		if err := card(ctx, c.backend, g.entry.ref); err != nil {
-			if isVoid(err) {
-				c.reload() // the card has another object there, or none
-			}
-			return err
-		}
-		return g.good()
+		return c.useKey(ctx, g, card)
 	})
+}
+
+// useKey has the card use a key, under a grant that holds before and after.
+func (c *Card) useKey(ctx context.Context, g Grant, card func(ctx context.Context, b driver.Backend, ref driver.Ref) error) error {
+	if err := g.good(); err != nil {
+		return err
+	}
+	if err := card(ctx, c.backend, g.entry.ref); err != nil {
+		if isVoid(err) {
+			c.reload() // the card has another object there, or none
+		}
+		return err
+	}
+	return g.good()
+}
+
+// ready reports whether a key can be used without anything being done before:
+// the listing is current, the key is proved, the login is verified.
+func (c *Card) ready(g Grant) bool {
+	current := !outdated(c.backend)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.dir.records[g.entry.ref]
+	current = current && c.dir.loaded && !c.dir.stale && r != nil && (r.wanted == nil || r.proved != nil)
+	return current && !g.consent && (!g.entry.private || c.verified[token.User] == verified)
 }
 
 // isVoid reports whether an error says that there is no such object.
