@@ -14,6 +14,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/piv"
 	"github.com/go-cryptoki/cryptoki/uri"
 )
 
@@ -258,6 +259,9 @@ func (m *member) look(ctx context.Context, s *session.Session, match []object.At
 		if err != nil {
 			return nil, err
 		}
+		if !isNamed(match) && isMarkedAttestation(ctx, o) {
+			continue
+		}
 		f := found{m: m, s: s, o: o}
 		if f.uid, err = object.Get(ctx, o, object.AttrUniqueID); err != nil {
 			return nil, err
@@ -270,6 +274,25 @@ func (m *member) look(ctx context.Context, s *session.Session, match []object.At
 		list = append(list, f)
 	}
 	return list, nil
+}
+
+// isNamed reports whether a search is for an object by its name.
+func isNamed(match object.Template) bool {
+	return match.Has(object.AttrID.Type) || match.Has(object.AttrLabel.Type) || match.Has(object.AttrUniqueID.Type)
+}
+
+// isMarkedAttestation reports whether a token tells of a certificate that it is
+// an attestation, as those of package piv do, without having the card make it.
+func isMarkedAttestation(ctx context.Context, o *object.Object) bool {
+	if o.Class() != object.ClassCertificate {
+		return false
+	}
+	id, err := object.Get(ctx, o, object.AttrID)
+	if err != nil || !piv.IsAttestationID(id) {
+		return false
+	}
+	category, err := object.Get(ctx, o, object.AttrCertificateCategory)
+	return err == nil && category == object.CertificateCategoryOtherEntity
 }
 
 // uriOf names an object.
