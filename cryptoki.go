@@ -48,7 +48,9 @@ func WithProvider(p apdu.Provider) Option { return func(c *config) { c.provider 
 
 // WithSources adds sources of tokens to the cards in readers, as tokens that live
 // in other processes.
-func WithSources(s ...slot.Source) Option { return func(c *config) { c.sources = append(c.sources, s...) } }
+func WithSources(s ...slot.Source) Option {
+	return func(c *config) { c.sources = append(c.sources, s...) }
+}
 
 // WithDrivers says which cards are known, instead of all that the library
 // has. They are asked in their order.

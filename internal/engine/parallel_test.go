@@ -24,7 +24,9 @@ func (p *parallel) Exclusive(ctx context.Context, f func(ctx context.Context, tx
 	return f(ctx, driver.Undisturbed)
 }
 
-func (p *parallel) Shared(ctx context.Context, f func(ctx context.Context) error) error { return f(ctx) }
+func (p *parallel) Shared(ctx context.Context, f func(ctx context.Context) error) error {
+	return f(ctx)
+}
 
 func (p *parallel) Sign(context.Context, driver.Ref, mechanism.Mechanism, []byte, driver.Auth) ([]byte, error) {
 	p.mu.Lock()
