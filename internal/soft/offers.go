@@ -13,7 +13,7 @@ import (
 // forbids.
 var offered = sync.OnceValue(func() map[mechanism.Type]*row {
 	may := map[mechanism.Type]*row{}
-	for t, r := range table() {
+	for t, r := range table().all() {
 		_, prepared := mechanism.Prehash(r.mech)
 		if mechanism.Check(r.mech) == nil && r.forbidden(prepared) == nil {
 			may[t] = r

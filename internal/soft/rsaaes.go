@@ -46,7 +46,8 @@ func wrapTemporary(temporary, value []byte) ([]byte, error) {
 	if err != nil {
 		return nil, ckr.New(ckr.FunctionFailed, "AES key", err)
 	}
-	return keyWrapKWP{block, initialKWP}.seal(value)
+	w := keyWrapKWP{block, initialKWP}
+	return w.seal(value)
 }
 
 func unwrapTemporary(temporary, wrapped []byte) ([]byte, error) {
@@ -54,5 +55,6 @@ func unwrapTemporary(temporary, wrapped []byte) ([]byte, error) {
 	if err != nil {
 		return nil, ckr.New(ckr.FunctionFailed, "AES key", err)
 	}
-	return keyWrapKWP{block, initialKWP}.open(wrapped)
+	w := keyWrapKWP{block, initialKWP}
+	return w.open(wrapped)
 }
