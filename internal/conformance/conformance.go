@@ -26,6 +26,8 @@ type Fixture struct {
 	OwnNames bool
 	// Ask gives the card's write secret; nil if it has none.
 	Ask token.PINFunc
+	// Keys is the number of private keys that are on the token from the start.
+	Keys int
 	// Everything says that the token does all that there are suites for.
 	Everything bool
 }
@@ -47,6 +49,7 @@ var suites = []struct {
 	{"PINs", pins},
 	{"data objects", dataObjects},
 	{"private objects", privateObjects},
+	{"keys that are there", presentKeys},
 	{"RSA keys", rsaKeys},
 	{"EC keys", ecKeys},
 	{"imported keys", importedKeys},
