@@ -1,0 +1,3 @@
+// Package exported has a test of the names that the library exports: none of
+// them leads to a type of an internal package.
+package exported
