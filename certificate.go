@@ -296,7 +296,7 @@ func (c *choices) add(ctx context.Context, q *search, list []found, s selection,
 // isLost reports whether an error is of the card or the way to it, and says
 // nothing of the object that was to be read.
 func isLost(err error) bool {
-	lost := []error{apdu.ErrRemoved, apdu.ErrReset, apdu.ErrNoCard, apdu.ErrNoReader, apdu.ErrNoService, apdu.ErrInUse, apdu.ErrLink, apdu.ErrUnsure}
+	lost := []error{apdu.ErrRemoved, apdu.ErrReset, apdu.ErrNoCard, apdu.ErrNoReader, apdu.ErrNoService, apdu.ErrInUse, apdu.ErrLink, apdu.ErrOutcomeUnknown}
 	return slices.ContainsFunc(lost, func(e error) bool { return errors.Is(err, e) })
 }
 

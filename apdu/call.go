@@ -22,7 +22,7 @@ type call struct {
 	response  []byte
 	block     PINBlock
 	status    Status
-	begun     Begun
+	begun     Transaction
 	err       error
 	immediate bool // ends at once
 	// late finishes for a caller that left.
@@ -42,7 +42,7 @@ const (
 func (k *call) reset(ctx context.Context, do, late func(*Conn)) {
 	k.ctx, k.do, k.late = ctx, do, late
 	k.command, k.response, k.block, k.status = nil, nil, PINBlock{}, 0
-	k.begun, k.err, k.panicked = Begun{}, nil, nil
+	k.begun, k.err, k.panicked = Transaction{}, nil, nil
 	k.immediate = false
 }
 

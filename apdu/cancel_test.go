@@ -34,7 +34,7 @@ func TestCancelledCallerReturnsAtOnceAndTheLateAnswerIsDropped(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		_, err := do(ctx, c, slow)
-		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrUnsure) {
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrOutcomeUnknown) {
 			t.Errorf("error %v", err)
 		}
 		if d := time.Since(start); d != 2*time.Second {
@@ -46,7 +46,7 @@ func TestCancelledCallerReturnsAtOnceAndTheLateAnswerIsDropped(t *testing.T) {
 
 		short, cancelShort := context.WithTimeout(t.Context(), time.Second)
 		defer cancelShort()
-		if _, err = do(short, c, quick); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrUnsure) {
+		if _, err = do(short, c, quick); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrOutcomeUnknown) {
 			t.Errorf("while the card is busy: %v", err)
 		}
 
@@ -136,7 +136,7 @@ func TestCancelledBeforeACommandIsNotUnsure(t *testing.T) {
 		_, err := tx.Do(ctx, slow)
 		return err
 	})
-	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnsure) || c.Epoch() != 1 {
+	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrOutcomeUnknown) || c.Epoch() != 1 {
 		t.Errorf("%v, epoch %d", err, c.Epoch())
 	}
 	if err := c.Exclusive(ctx, nil, nothing); !errors.Is(err, context.Canceled) || s.begun.Load() != 1 {
@@ -166,7 +166,7 @@ func TestTransactionThatBeginsTooLateIsEnded(t *testing.T) {
 		c := NewConn(s)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := c.Exclusive(ctx, nil, nothing); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrUnsure) {
+		if err := c.Exclusive(ctx, nil, nothing); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrOutcomeUnknown) {
 			t.Errorf("error %v", err)
 		}
 		synctest.Wait()
@@ -207,10 +207,10 @@ func TestCloseWaitsAtMostASecond(t *testing.T) {
 		if d := time.Since(start); d != time.Second || err == nil {
 			t.Errorf("Close returned after %v: %v", d, err)
 		}
-		if err := <-running; !errors.Is(err, ErrClosed) || !errors.Is(err, ErrUnsure) {
+		if err := <-running; !errors.Is(err, ErrClosed) || !errors.Is(err, ErrOutcomeUnknown) {
 			t.Errorf("the running unit: %v", err)
 		}
-		if err := <-waiting; !errors.Is(err, ErrClosed) || errors.Is(err, ErrUnsure) {
+		if err := <-waiting; !errors.Is(err, ErrClosed) || errors.Is(err, ErrOutcomeUnknown) {
 			t.Errorf("the waiting unit: %v", err)
 		}
 		if time.Since(start) != time.Second {

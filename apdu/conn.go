@@ -26,7 +26,7 @@ type Conn struct {
 	immediacy  Immediacy  // nil if any call may take its time
 	info       Info
 	logger     *slog.Logger
-	tap        Tap
+	trace      Trace
 
 	caps         atomic.Pointer[Capabilities]
 	epoch        atomic.Uint64
@@ -64,15 +64,15 @@ type Option func(*Conn)
 // them. Without a logger, or with one that drops Debug, nothing is computed.
 func WithLogger(l *slog.Logger) Option { return func(c *Conn) { c.logger = l } }
 
-// Tap sees every exchange: the encoded command as it was sent and the answer
+// Trace sees every exchange: the encoded command as it was sent and the answer
 // with its status word, or the error. Nothing is left out, PINs included. It
 // must not keep or change what it is given, nor use the Conn. It is safe for
 // concurrent use: a caller that is cancelled reports its exchange while another
 // may already have begun the next.
-type Tap func(command, response []byte, err error)
+type Trace func(command, response []byte, err error)
 
-// WithTap shows every exchange to tap, for recordings and for counting.
-func WithTap(tap Tap) Option { return func(c *Conn) { c.tap = tap } }
+// WithTrace shows every exchange to trace, for recordings and for counting.
+func WithTrace(trace Trace) Option { return func(c *Conn) { c.trace = trace } }
 
 // WithCapabilities tells what the card can do, in place of what its historical
 // bytes say.

@@ -10,8 +10,8 @@ import "context"
 // returns data and [Status]; with any other status no data. Errors are of type
 // [*CommandError]. Apart from a Status they match [ErrTooLong], if nothing was
 // sent; [ErrShort], with data; [ErrRemoved], [ErrReset] or [ErrLink], with
-// [ErrUnsure] if the card may have executed the command; or the error of the
-// context, with ErrUnsure if the command was under way. After an error of the
+// [ErrOutcomeUnknown] if the card may have executed the command; or the error of the
+// context, with ErrOutcomeUnknown if the command was under way. After an error of the
 // link the rest of the unit is refused, and the epoch has grown.
 //
 // A command that only reads is repeated once after a failure of the link, a
@@ -36,29 +36,29 @@ func (t *Tx) transceive(ctx context.Context, cmd Command) ([]byte, error) {
 	if cmd.INS == insSelect && (cmd.P1 == 0x04 || len(t.aid) == 0) {
 		t.u.conn.forget()
 	}
-	way, err := t.u.conn.way(cmd)
+	framing, err := t.u.conn.framing(cmd)
 	if err != nil {
 		return nil, err
 	}
-	data, err := t.by(ctx, way, cmd)
-	if way == byExtended && isStatus(err, SWWrongLength) {
+	data, err := t.by(ctx, framing, cmd)
+	if framing == byExtended && isStatus(err, SWWrongLength) {
 		return t.retryWithoutExtended(ctx, cmd, err)
 	}
 	return data, err
 }
 
 // retryWithoutExtended sends a command again that was refused with 6700 in its
-// extended form, in the only way that is left. If that way the length is right,
+// extended form, in the only framing that is left. If the length is right then,
 // the card does not know extended lengths, whatever its historical bytes say.
 func (t *Tx) retryWithoutExtended(ctx context.Context, cmd Command, refused error) ([]byte, error) {
 	c := t.u.conn
 	undo := c.withoutExtended()
-	way, err := c.way(cmd)
+	framing, err := c.framing(cmd)
 	if err != nil {
 		undo()
 		return nil, refused
 	}
-	data, err := t.by(ctx, way, cmd)
+	data, err := t.by(ctx, framing, cmd)
 	if isStatus(err, SWWrongLength) {
 		undo()
 	}
@@ -74,10 +74,10 @@ func (c *Conn) withoutExtended() (undo func()) {
 	return func() { c.caps.CompareAndSwap(&caps, before) }
 }
 
-// by sends the command in the given way.
-func (t *Tx) by(ctx context.Context, way way, cmd Command) ([]byte, error) {
+// by sends the command in the given framing.
+func (t *Tx) by(ctx context.Context, framing framing, cmd Command) ([]byte, error) {
 	w := wire{Command: cmd, repeat: mayRepeat(cmd), show: shows(cmd)}
-	switch way {
+	switch framing {
 	case byExtended:
 		w.extended = true
 		w.Le = min(cmd.Le, t.u.conn.maxAnswer()-2)

@@ -110,12 +110,12 @@ func TestGarbledAnswerEndsTheUnitOnly(t *testing.T) {
 					t.Errorf("%d bytes of data", len(data))
 				}
 				sent := n
-				if _, again := tx.Do(ctx, Command{INS: 0xB0, Le: 1}); !errors.Is(again, ErrLink) || errors.Is(again, ErrUnsure) || n != sent {
+				if _, again := tx.Do(ctx, Command{INS: 0xB0, Le: 1}); !errors.Is(again, ErrLink) || errors.Is(again, ErrOutcomeUnknown) || n != sent {
 					t.Errorf("the unit goes on: %v", again)
 				}
 				return err
 			})
-			if !errors.Is(err, ErrLink) || !errors.Is(err, ErrUnsure) {
+			if !errors.Is(err, ErrLink) || !errors.Is(err, ErrOutcomeUnknown) {
 				t.Errorf("error %v", err)
 			}
 			if n != tt.most {
@@ -170,7 +170,7 @@ func TestOnlyReadsAreRepeatedAfterALinkFailure(t *testing.T) {
 				if grown := c.Epoch() > 1; grown != wantErr {
 					t.Errorf("%d failures: epoch %d", failures, c.Epoch())
 				}
-				if err != nil && !(errors.Is(err, ErrLink) && errors.Is(err, ErrUnsure) && errors.Is(err, comm)) {
+				if err != nil && !(errors.Is(err, ErrLink) && errors.Is(err, ErrOutcomeUnknown) && errors.Is(err, comm)) {
 					t.Errorf("error %v", err)
 				}
 			}
@@ -187,7 +187,7 @@ func TestLastLinkOfAChainIsNotRepeated(t *testing.T) {
 		return unhex("9000"), nil
 	}))
 	_, err := do(context.Background(), c, Command{INS: 0xCB, Data: repeat(300), Le: 256})
-	if !errors.Is(err, ErrUnsure) || n != 2 {
+	if !errors.Is(err, ErrOutcomeUnknown) || n != 2 {
 		t.Errorf("%v after %d commands", err, n)
 	}
 }
@@ -212,7 +212,7 @@ func TestResetInsideAUnitEndsIt(t *testing.T) {
 		tx.Do(ctx, Command{INS: 0x2A})
 		return err
 	})
-	if !errors.Is(err, ErrReset) || errors.Is(err, ErrUnsure) || n != 2 || c.Resets() != 1 {
+	if !errors.Is(err, ErrReset) || errors.Is(err, ErrOutcomeUnknown) || n != 2 || c.Resets() != 1 {
 		t.Errorf("%v after %d commands, %d resets", err, n, c.Resets())
 	}
 }
@@ -229,10 +229,10 @@ func TestRemovalIsForGood(t *testing.T) {
 	if !c.Alive() {
 		t.Error("not alive at first")
 	}
-	if _, err := do(context.Background(), c, Command{INS: 0xD6}); !errors.Is(err, ErrRemoved) || !errors.Is(err, ErrUnsure) {
+	if _, err := do(context.Background(), c, Command{INS: 0xD6}); !errors.Is(err, ErrRemoved) || !errors.Is(err, ErrOutcomeUnknown) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := do(context.Background(), c, Command{INS: 0xD6}); !errors.Is(err, ErrRemoved) || errors.Is(err, ErrUnsure) || n != 1 {
+	if _, err := do(context.Background(), c, Command{INS: 0xD6}); !errors.Is(err, ErrRemoved) || errors.Is(err, ErrOutcomeUnknown) || n != 1 {
 		t.Errorf("error %v after %d commands", err, n)
 	}
 	if c.Alive() {

@@ -22,9 +22,9 @@ var (
 	// ErrLink says that the exchange failed below the card: the command was
 	// not understood, or the answer is no answer.
 	ErrLink = errors.New("communication with the card failed")
-	// ErrUnsure says that a command was sent and its answer was lost: the
+	// ErrOutcomeUnknown says that a command was sent and its answer was lost: the
 	// card may have executed it.
-	ErrUnsure = errors.New("answer lost: the command may have been executed")
+	ErrOutcomeUnknown = errors.New("answer lost: the command may have been executed")
 )
 
 // Errors of Conn itself.

@@ -102,7 +102,7 @@ func (u *unit) run() error {
 	if reason != nil {
 		u.left = true
 		u.fail(reason)
-		return fmt.Errorf("%w: %w", reason, ErrUnsure)
+		return fmt.Errorf("%w: %w", reason, ErrOutcomeUnknown)
 	}
 	if c.call.err != nil {
 		return u.broken(c.call.err)
@@ -134,8 +134,8 @@ func (u *unit) broken(err error) error {
 			err = fmt.Errorf("%w: %w", ErrLink, err)
 		}
 	}
-	if !errors.Is(err, ErrUnsure) {
-		err = fmt.Errorf("%w: %w", err, ErrUnsure)
+	if !errors.Is(err, ErrOutcomeUnknown) {
+		err = fmt.Errorf("%w: %w", err, ErrOutcomeUnknown)
 	}
 	return err
 }
@@ -144,14 +144,14 @@ func (u *unit) broken(err error) error {
 func (u *unit) garbled(format string, args ...any) error {
 	u.conn.lost()
 	u.fail(ErrLink)
-	return fmt.Errorf("%w: %s: %w", ErrLink, fmt.Sprintf(format, args...), ErrUnsure)
+	return fmt.Errorf("%w: %s: %w", ErrLink, fmt.Sprintf(format, args...), ErrOutcomeUnknown)
 }
 
 // cutOff ends the unit in the middle of a command of several exchanges.
 func (u *unit) cutOff(reason error) error {
 	u.conn.lost()
 	u.fail(reason)
-	return fmt.Errorf("%w: %w", reason, ErrUnsure)
+	return fmt.Errorf("%w: %w", reason, ErrOutcomeUnknown)
 }
 
 // split cuts an answer into data and status word. More data than were asked for

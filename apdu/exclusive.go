@@ -52,7 +52,7 @@ type unitKey struct{ c *Conn }
 // command is repaired; the epoch grows. The errors are those of f; the Status
 // of a refused SELECT; [ErrRemoved], [ErrReset], [ErrLink], [ErrInUse],
 // [ErrClosed]; or the error of the context. If that comes in the middle of an
-// exchange, [ErrUnsure] goes with it, and the Conn stays locked until the card
+// exchange, [ErrOutcomeUnknown] goes with it, and the Conn stays locked until the card
 // has answered.
 func (c *Conn) Exclusive(ctx context.Context, aid []byte, f func(ctx context.Context, tx *Tx) error) error {
 	if len(aid) > MaxAID {

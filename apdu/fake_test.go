@@ -100,17 +100,17 @@ type shared struct {
 	begun, over atomic.Int32
 }
 
-func (s *shared) Begin(ctx context.Context) (Begun, error) {
+func (s *shared) Begin(ctx context.Context) (Transaction, error) {
 	defer s.enter("Begin")()
 	if s.begin != nil {
 		if err := s.begin(ctx); err != nil {
-			return Begun{}, err
+			return Transaction{}, err
 		}
 	}
 	if begun, over := s.begun.Add(1), s.over.Load(); begun != over+1 {
 		s.t.Errorf("transaction %d begun after %d ended", begun, over)
 	}
-	return Begun{End: s.end, Undisturbed: s.undisturbed}, nil
+	return Transaction{End: s.end, Undisturbed: s.undisturbed}, nil
 }
 
 func (s *shared) end() error {

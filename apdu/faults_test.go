@@ -246,10 +246,10 @@ func TestPINEntryOnTheReaderIsPartOfTheUnit(t *testing.T) {
 		sw   Status
 		err  error
 		want error
-	}{{OK, nil, nil}, {0x63C1, nil, nil}, {0x6401, nil, nil}, {0, nil, ErrLink}, {0, ErrRemoved, ErrRemoved}, {0, ErrLink, ErrUnsure}} {
+	}{{OK, nil, nil}, {0x63C1, nil, nil}, {0x6401, nil, nil}, {0, nil, ErrLink}, {0, ErrRemoved, ErrRemoved}, {0, ErrLink, ErrOutcomeUnknown}} {
 		p := &padCard{shared: scenarioCard(t, nil), sw: tt.sw, err: tt.err}
 		taps := 0
-		c := dial(t, p, WithTap(func([]byte, []byte, error) { taps++ }))
+		c := dial(t, p, WithTrace(func([]byte, []byte, error) { taps++ }))
 		sw, err := enter(cancellable(t), c)
 		if !errors.Is(err, tt.want) || err == nil && sw != tt.sw || taps != 1 {
 			t.Errorf("%v, %v: %v, %v, %d exchanges seen", tt.sw, tt.err, sw, err, taps)
@@ -261,7 +261,7 @@ func TestPINEntryOnTheReaderIsPartOfTheUnit(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		if _, err := enter(ctx, c); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrUnsure) || time.Since(start) != time.Second {
+		if _, err := enter(ctx, c); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrOutcomeUnknown) || time.Since(start) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 		if sw, err := enter(t.Context(), c); sw != OK || err != nil || p.begun.Load() != p.over.Load() {

@@ -17,9 +17,9 @@ type inProcess struct {
 
 func (p *inProcess) Immediate(command []byte) bool { return command[1] == quick.INS }
 
-func (p *inProcess) TryBegin() (Begun, bool, error) {
+func (p *inProcess) TryBegin() (Transaction, bool, error) {
 	if p.taken {
-		return Begun{}, false, nil
+		return Transaction{}, false, nil
 	}
 	b, err := p.Begin(context.Background())
 	return b, true, err
@@ -41,11 +41,11 @@ func TestImmediateCallsAreMadeByTheCaller(t *testing.T) {
 		if c.working {
 			t.Error("the worker was called")
 		}
-		if _, err := do(ctx, c, slow); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrUnsure) {
+		if _, err := do(ctx, c, slow); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrOutcomeUnknown) {
 			t.Errorf("a slow command: %v", err)
 		}
 		time.Sleep(time.Minute)
-		if _, err := do(ctx, c, quick); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrUnsure) {
+		if _, err := do(ctx, c, quick); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrOutcomeUnknown) {
 			t.Errorf("a caller who is cancelled already: %v", err)
 		}
 		if p.begun.Load() != 4 || p.over.Load() != 4 {
@@ -64,7 +64,7 @@ func TestTryBeginThatWouldWaitIsBegin(t *testing.T) {
 		c := NewConn(p)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := c.Exclusive(ctx, nil, nothing); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrUnsure) {
+		if err := c.Exclusive(ctx, nil, nothing); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrOutcomeUnknown) {
 			t.Errorf("error %v", err)
 		}
 		if err := c.Exclusive(t.Context(), nil, nothing); err != nil {

@@ -29,7 +29,7 @@ func shows(cmd Command) shown {
 }
 
 // observed tells whether anybody looks at exchanges.
-func (c *Conn) observed() bool { return c.tap != nil || c.logs() }
+func (c *Conn) observed() bool { return c.trace != nil || c.logs() }
 
 func (c *Conn) logs() bool {
 	return c.logger != nil && c.logger.Enabled(context.Background(), slog.LevelDebug)
@@ -45,8 +45,8 @@ func (c *Conn) clock() time.Time {
 
 // observe shows one exchange to tap and logger.
 func (c *Conn) observe(command, response []byte, err error, started time.Time, show shown) {
-	if c.tap != nil {
-		c.tap(command, response, err)
+	if c.trace != nil {
+		c.trace(command, response, err)
 	}
 	if !c.logs() || len(command) < 4 {
 		return

@@ -93,7 +93,7 @@ func TestTapSeesEveryExchange(t *testing.T) {
 				return nil, ErrRemoved
 			}
 			return [][]byte{{0x61, 1}, {7, 0x90, 0}}[n-1], nil
-		}), WithTap(tap))
+		}), WithTrace(tap))
 		do(ctx, c, Command{INS: 0xCA, Le: 256})
 		do(ctx, c, Command{INS: 0x20, Data: []byte{1}})
 		c.Close()

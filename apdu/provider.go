@@ -21,7 +21,7 @@ type Event struct {
 }
 
 // Provider is a source of readers: PC/SC, or virtual ones. It is safe for
-// concurrent use. Types that implement it embed an Anchor.
+// concurrent use. Types that implement it embed an SharedState.
 type Provider interface {
 	// Readers lists the names of the readers, with or without a card.
 	Readers(ctx context.Context) ([]string, error)
@@ -32,5 +32,5 @@ type Provider interface {
 	// until ctx is done or the caller stops.
 	Watch(ctx context.Context) iter.Seq2[Event, error]
 	// Shared is where users of one Provider keep what they share.
-	Shared() *Anchor
+	Shared() *SharedState
 }

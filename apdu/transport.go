@@ -38,8 +38,8 @@ type Transport interface {
 	Close() error
 }
 
-// Begun is a transaction that has begun.
-type Begun struct {
+// Transaction is a transaction that has begun.
+type Transaction struct {
 	// End ends the transaction and leaves the card as it is. It is called
 	// exactly once.
 	End func() error
@@ -56,7 +56,7 @@ type Begun struct {
 type Transactor interface {
 	// Begin begins a transaction. It may return early when ctx is done; then
 	// no transaction has begun.
-	Begin(ctx context.Context) (Begun, error)
+	Begin(ctx context.Context) (Transaction, error)
 }
 
 // Liveness is implemented by a Transport that knows, without an exchange,
@@ -78,5 +78,5 @@ type Immediacy interface {
 	// TryBegin is Begin that does not wait: if another transaction is open it
 	// returns false, and has done nothing. The end of a transaction that it
 	// began is immediate.
-	TryBegin() (begun Begun, ok bool, err error)
+	TryBegin() (begun Transaction, ok bool, err error)
 }

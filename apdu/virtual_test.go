@@ -101,7 +101,7 @@ func TestWaitingForAnotherProgramEndsWithTheContext(t *testing.T) {
 		cancel()
 		return <-waiting
 	})
-	if !errors.Is(err, context.Canceled) || errors.Is(err, apdu.ErrUnsure) {
+	if !errors.Is(err, context.Canceled) || errors.Is(err, apdu.ErrOutcomeUnknown) {
 		t.Errorf("error %v", err)
 	}
 	visit(t, b)

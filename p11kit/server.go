@@ -130,7 +130,7 @@ func (s *conn) loop() {
 }
 
 // carryOut carries out a call and answers it.
-func (s *conn) carryOut(d *desk) {
+func (s *conn) carryOut(d *callContext) {
 	defer func() { <-s.slots }()
 	defer d.free()
 	err := s.app.call(s.ctx, d)
@@ -144,7 +144,7 @@ func (s *conn) carryOut(d *desk) {
 
 // message reads one message. It waits as long as it takes for the first byte;
 // the rest must come in time.
-func (s *conn) message() (*desk, error) {
+func (s *conn) message() (*callContext, error) {
 	if _, err := s.r.Peek(1); err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (s *conn) message() (*desk, error) {
 	if _, err := s.r.Discard(int(options)); err != nil {
 		return nil, err
 	}
-	d := newDesk()
+	d := newCallContext()
 	if err := d.read(s.r, int(length)); err != nil {
 		d.free()
 		return nil, err
@@ -185,7 +185,7 @@ func (s *conn) message() (*desk, error) {
 }
 
 // answer sends what call has made.
-func (s *conn) answer(d *desk) error {
+func (s *conn) answer(d *callContext) error {
 	msg := d.w.b
 	binary.BigEndian.PutUint32(msg, d.code)
 	binary.BigEndian.PutUint32(msg[8:], uint32(len(msg)-sizeofHeader))
@@ -198,7 +198,7 @@ func (s *conn) answer(d *desk) error {
 // call carries out the call in a message's body and writes the answer, with
 // room for the header before it. An error is one of the protocol, and ends the
 // connection.
-func (a *application) call(ctx context.Context, d *desk) error {
+func (a *application) call(ctx context.Context, d *callContext) error {
 	r, w := &d.r, &d.w
 	r.b = d.body
 	r.offered, w.offered = a.offered, a.offered

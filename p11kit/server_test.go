@@ -469,7 +469,7 @@ func FuzzCalls(f *testing.F) {
 			r = &reader{b: bytes.Clone(b), offered: version}
 			r.buffers()
 			a := &application{offered: version, agreed: version}
-			a.call(t.Context(), &desk{body: bytes.Clone(b)})
+			a.call(t.Context(), &callContext{body: bytes.Clone(b)})
 		}
 	})
 }

@@ -93,7 +93,7 @@ func (r raw) verified(ref byte) bool {
 }
 
 // begin begins a transaction.
-func (r raw) begin() (apdu.Begun, error) { return r.c.(apdu.Transactor).Begin(r.t.Context()) }
+func (r raw) begin() (apdu.Transaction, error) { return r.c.(apdu.Transactor).Begin(r.t.Context()) }
 
 // foreignRig is another program on the same card: it shares nothing with the
 // first but the reader.
@@ -105,7 +105,7 @@ func foreignRig(t testing.TB, r *rig) *rig {
 // stranger is a set of readers that shares nothing with others that use them.
 type stranger struct {
 	*virtual.Provider
-	own apdu.Anchor
+	own apdu.SharedState
 }
 
-func (s *stranger) Shared() *apdu.Anchor { return &s.own }
+func (s *stranger) Shared() *apdu.SharedState { return &s.own }

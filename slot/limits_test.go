@@ -17,7 +17,7 @@ import (
 // plain is a Provider of one reader with a card that knows nothing but
 // EF.ATR/INFO.
 type plain struct {
-	apdu.Anchor
+	apdu.SharedState
 	info  apdu.Info
 	efATR []byte
 	seen  [][]byte

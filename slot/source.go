@@ -26,7 +26,7 @@ type Source interface {
 	Open(ctx context.Context, place string) (*Contents, error)
 	// Shared is where the applications of the process keep what they share of
 	// the source: the same for all that are to share it.
-	Shared() *apdu.Anchor
+	Shared() *apdu.SharedState
 }
 
 // Contents is what a Source has found in a place.

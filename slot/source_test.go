@@ -21,7 +21,7 @@ import (
 
 // service is a source of one token that is in no reader and speaks no APDUs.
 type service struct {
-	apdu.Anchor
+	apdu.SharedState
 	changes chan apdu.Event
 	now     apdu.Event
 }

@@ -11,7 +11,7 @@ import (
 // safe for concurrent use. While nobody watches and no card is connected, it
 // has neither goroutines nor connections to the service.
 type Provider struct {
-	apdu.Anchor
+	apdu.SharedState
 	service service
 	monitor monitor
 }

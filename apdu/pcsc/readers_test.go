@@ -95,7 +95,7 @@ func (r rig) plug(reader int, opts ...virtual.Option) (unplug func()) {
 	return r.d.Plug(r, reader, virtual.New(opts...))
 }
 
-func (r rig) begin(t apdu.Transport) (apdu.Begun, error) {
+func (r rig) begin(t apdu.Transport) (apdu.Transaction, error) {
 	return t.(apdu.Transactor).Begin(r.Context())
 }
 
@@ -253,7 +253,7 @@ func transactionsExclude(r rig) {
 		_, err = other.Transmit(ctx, serial)
 		r.is(err, context.DeadlineExceeded)
 	}
-	began := make(chan apdu.Begun)
+	began := make(chan apdu.Transaction)
 	go func() {
 		theirs, err := r.begin(other)
 		if err != nil {
@@ -388,7 +388,7 @@ func cardThatHangs(r rig) {
 	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	r.is(ask(ctx, stuck), context.DeadlineExceeded, apdu.ErrUnsure)
+	r.is(ask(ctx, stuck), context.DeadlineExceeded, apdu.ErrOutcomeUnknown)
 	if d := time.Since(start); d > 120*time.Millisecond {
 		r.Errorf("the caller was kept %v", d)
 	}

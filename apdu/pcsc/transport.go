@@ -96,25 +96,25 @@ func (t *transport) Transmit(ctx context.Context, command []byte) ([]byte, error
 // Begin begins a transaction, after waiting for the end of one that another
 // program has open. PC/SC does not tell whether others used the card since the
 // last one, so that it is never undisturbed.
-func (t *transport) Begin(ctx context.Context) (apdu.Begun, error) {
+func (t *transport) Begin(ctx context.Context) (apdu.Transaction, error) {
 	if err := t.yield(ctx); err != nil {
-		return apdu.Begun{}, err
+		return apdu.Transaction{}, err
 	}
 	var pause backoff
 	for {
 		if err := t.ready(ctx); err != nil {
-			return apdu.Begun{}, err
+			return apdu.Transaction{}, err
 		}
 		err := t.card.Begin()
 		switch {
 		case err == nil:
 			t.begun = true
-			return apdu.Begun{End: t.end}, nil
+			return apdu.Transaction{End: t.end}, nil
 		case !errors.Is(err, winscard.SharingViolation):
-			return apdu.Begun{}, t.failed(ctx, err)
+			return apdu.Transaction{}, t.failed(ctx, err)
 		}
 		if err := pause.wait(ctx); err != nil {
-			return apdu.Begun{}, err
+			return apdu.Transaction{}, err
 		}
 	}
 }

@@ -11,7 +11,7 @@
 // Recording, with the tap of a Conn or around a Transport:
 //
 //	r := replay.NewRecorder(replay.Head{Card: "MyEID"})
-//	conn := apdu.NewConn(transport, apdu.WithTap(r.Tap))
+//	conn := apdu.NewConn(transport, apdu.WithTrace(r.Trace))
 //	…
 //	err := replay.Write(file, r.Transcript())
 //

@@ -26,7 +26,7 @@ var ErrDiverged = errors.New("the program diverges from the transcript")
 // Methods are safe for concurrent use. All connections share one place in the
 // transcript.
 type Player struct {
-	apdu.Anchor
+	apdu.SharedState
 	t        *Transcript
 	info     apdu.Info
 	inOrder  bool
@@ -134,20 +134,20 @@ func (c *playing) Info() apdu.Info { return c.p.info }
 func (c *playing) Close() error    { return nil }
 
 // Begin tells of a reset that lies before the next exchange.
-func (c *playing) Begin(ctx context.Context) (apdu.Begun, error) {
+func (c *playing) Begin(ctx context.Context) (apdu.Transaction, error) {
 	if err := ctx.Err(); err != nil {
-		return apdu.Begun{}, err
+		return apdu.Transaction{}, err
 	}
 	p := c.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.passReset() {
 		p.begun = false
-		return apdu.Begun{}, apdu.ErrReset
+		return apdu.Transaction{}, apdu.ErrReset
 	}
 	undisturbed := p.begun
 	p.begun = true
-	return apdu.Begun{End: func() error { return nil }, Undisturbed: undisturbed}, nil
+	return apdu.Transaction{End: func() error { return nil }, Undisturbed: undisturbed}, nil
 }
 
 // passReset tells whether there was a reset up to here that was not told of.

@@ -42,8 +42,8 @@ func (r *Recorder) Transcript() *Transcript {
 	return &t
 }
 
-// Tap records one exchange, see [apdu.WithTap].
-func (r *Recorder) Tap(command, response []byte, err error) {
+// Trace records one exchange, see [apdu.WithTrace].
+func (r *Recorder) Trace(command, response []byte, err error) {
 	e := Exchange{Command: bytes.Clone(command)}
 	if err != nil {
 		e.Error = kindOf(err)
@@ -112,7 +112,7 @@ func errorOf(kind string) error {
 			return k.err
 		}
 	}
-	return errors.Join(apdu.ErrLink, apdu.ErrUnsure)
+	return errors.Join(apdu.ErrLink, apdu.ErrOutcomeUnknown)
 }
 
 // Wrap returns a Transport that records what goes through t. Empty fields of
@@ -148,14 +148,14 @@ func (w wrapped) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 		w.r.reset()
 		return response, err
 	}
-	w.r.Tap(command, response, err)
+	w.r.Trace(command, response, err)
 	return response, err
 }
 
-func (w wrapped) Begin(ctx context.Context) (apdu.Begun, error) {
+func (w wrapped) Begin(ctx context.Context) (apdu.Transaction, error) {
 	t, ok := w.Transport.(apdu.Transactor)
 	if !ok {
-		return apdu.Begun{End: func() error { return nil }, Undisturbed: true}, nil
+		return apdu.Transaction{End: func() error { return nil }, Undisturbed: true}, nil
 	}
 	begun, err := t.Begin(ctx)
 	if errors.Is(err, apdu.ErrReset) {
@@ -196,5 +196,5 @@ func (w wrappedPINPad) tap(b apdu.PINBlock, status apdu.Status, err error) {
 	if err == nil {
 		response = []byte{status.SW1(), status.SW2()}
 	}
-	w.r.Tap(command, response, err)
+	w.r.Trace(command, response, err)
 }

@@ -64,7 +64,7 @@ func TestRecordedIsPlayedIsRecorded(t *testing.T) {
 			}
 			player := NewPlayer(transcript)
 			recorder := NewRecorder(transcript.Head, WithPINs())
-			conn := dial(t, player, apdu.WithTap(recorder.Tap))
+			conn := dial(t, player, apdu.WithTrace(recorder.Trace))
 			err := say(t.Context(), conn, transcript.Exchanges, func(i int, data []byte, err error) {
 				want := transcript.Exchanges[i].Response
 				sw := apdu.OK
@@ -242,11 +242,11 @@ func TestAnyOrderLooksUp(t *testing.T) {
 func TestRecorderLeavesPINsOut(t *testing.T) {
 	r := NewRecorder(Head{})
 	pin := append([]byte{0, 0x20, 0, 1, 4}, "1234"...)
-	r.Tap(pin, []byte{0x90, 0}, nil)
-	r.Tap([]byte{0, 0x20, 0, 1}, []byte{0x63, 0xC3}, nil)
-	r.Tap(append([]byte{0, 0x24, 0, 1, 9}, "1234"...), []byte{0x67, 0}, nil)
-	r.Tap([]byte{0, 0xB0, 0, 0, 1}, nil, context.Canceled)
-	r.Tap([]byte{0, 0xB0, 0, 0, 1}, nil, nil)
+	r.Trace(pin, []byte{0x90, 0}, nil)
+	r.Trace([]byte{0, 0x20, 0, 1}, []byte{0x63, 0xC3}, nil)
+	r.Trace(append([]byte{0, 0x24, 0, 1, 9}, "1234"...), []byte{0x67, 0}, nil)
+	r.Trace([]byte{0, 0xB0, 0, 0, 1}, nil, context.Canceled)
+	r.Trace([]byte{0, 0xB0, 0, 0, 1}, nil, nil)
 	want := []Exchange{
 		{Command: Hex{0, 0x20, 0, 1, 4, 0, 0, 0, 0}, Response: Hex{0x90, 0}, Hidden: true},
 		{Command: Hex{0, 0x20, 0, 1}, Response: Hex{0x63, 0xC3}},

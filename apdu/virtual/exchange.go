@@ -52,7 +52,7 @@ func (l *link) exchange(ctx context.Context, command []byte, alone bool) ([]byte
 	defer c.mu.Unlock()
 	c.busy = false
 	if l.gone() && err == nil {
-		err = fmt.Errorf("%w: %w", apdu.ErrRemoved, apdu.ErrUnsure)
+		err = fmt.Errorf("%w: %w", apdu.ErrRemoved, apdu.ErrOutcomeUnknown)
 	}
 	if alone || l.gone() {
 		c.release()
@@ -82,7 +82,7 @@ func (l *link) execute(ctx context.Context, f Fault, command []byte, cold bool) 
 		answer := c.system.Process(command)
 		if answer == nil {
 			l.pull()
-			return nil, fmt.Errorf("%w: %w", apdu.ErrRemoved, apdu.ErrUnsure)
+			return nil, fmt.Errorf("%w: %w", apdu.ErrRemoved, apdu.ErrOutcomeUnknown)
 		}
 		response = f.answer(answer)
 		c.show(command, response)

@@ -37,7 +37,7 @@ const (
 	// apdu.ErrRemoved.
 	CutBefore
 	// CutAfter takes the card out after it has executed the command; the
-	// answer is lost, and the error wraps apdu.ErrUnsure, too.
+	// answer is lost, and the error wraps apdu.ErrOutcomeUnknown, too.
 	CutAfter
 	// ResetBefore has somebody else reset the card before the command, which
 	// then fails with apdu.ErrReset.
@@ -51,7 +51,7 @@ const (
 	Override
 	// FailLink loses the command: apdu.ErrLink, not executed.
 	FailLink
-	// LoseAnswer loses the answer, and the card stays: apdu.ErrUnsure.
+	// LoseAnswer loses the answer, and the card stays: apdu.ErrOutcomeUnknown.
 	LoseAnswer
 	// Rewrite lets the card execute the command and answers what Fault.Edit
 	// makes of its answer.
@@ -74,7 +74,7 @@ const (
 	Occupy
 	// Hang does not answer for Fault.Wait, for ever if that is 0, and then
 	// has the command executed. It ends earlier, without an execution, with
-	// the context of the call, whose error comes with apdu.ErrUnsure, or with
+	// the context of the call, whose error comes with apdu.ErrOutcomeUnknown, or with
 	// the removal of the card.
 	Hang
 	// Stall is Hang for a reader that does not know of contexts, as those of
@@ -83,7 +83,7 @@ const (
 	Stall
 	// Tear takes the power away after Fault.Writes writes to lasting memory
 	// within the command, and the card out with it: apdu.ErrRemoved with
-	// apdu.ErrUnsure. What was written stays: of a long UPDATE BINARY the
+	// apdu.ErrOutcomeUnknown. What was written stays: of a long UPDATE BINARY the
 	// first pages, of a new key its private half, of a VERIFY the try that
 	// was taken before the comparison. A command that writes less is executed
 	// as a whole and answered; with Writes 0 it is CutBefore.

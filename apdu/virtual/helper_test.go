@@ -68,7 +68,7 @@ func fails(t testing.TB, c apdu.Transport, want ...error) {
 	}
 }
 
-func begin(t testing.TB, c apdu.Transport) apdu.Begun {
+func begin(t testing.TB, c apdu.Transport) apdu.Transaction {
 	t.Helper()
 	b, err := c.(apdu.Transactor).Begin(context.Background())
 	if err != nil {

@@ -20,7 +20,7 @@ type Reader struct {
 // Provider is a set of virtual readers. It implements apdu.Provider and is
 // safe for concurrent use.
 type Provider struct {
-	apdu.Anchor
+	apdu.SharedState
 
 	mu      sync.Mutex
 	slots   []*slot

@@ -358,7 +358,7 @@ func TestTryBegin(t *testing.T) {
 	card := virtual.New()
 	p := virtual.Single(card)
 	a, b := connect(t, p), connect(t, p)
-	try := func(c apdu.Transport) (apdu.Begun, bool, error) { return c.(apdu.Immediacy).TryBegin() }
+	try := func(c apdu.Transport) (apdu.Transaction, bool, error) { return c.(apdu.Immediacy).TryBegin() }
 
 	held := begin(t, a)
 	if _, ok, err := try(b); ok || err != nil {

@@ -32,7 +32,7 @@ func torn(t *testing.T, open func() *virtual.Card, prepare []string, command, qu
 			}
 			return answers
 		}
-		if !errors.Is(err, apdu.ErrRemoved) || !errors.Is(err, apdu.ErrUnsure) {
+		if !errors.Is(err, apdu.ErrRemoved) || !errors.Is(err, apdu.ErrOutcomeUnknown) {
 			t.Fatal(err)
 		}
 		if err := p.Insert(reader, card); err != nil {
@@ -126,7 +126,7 @@ func TestTornWritesAreInTheFile(t *testing.T) {
 	c := connect(t, virtual.Single(card))
 	ok(t, c, "00E000000D 620B 81020100 820122 83024B01")
 	card.SetFaults(virtual.Rules(virtual.At(1, virtual.Fault{Kind: virtual.Tear, Writes: 1})))
-	if _, err := c.Transmit(t.Context(), unhex(t, "00460000")); !errors.Is(err, apdu.ErrUnsure) {
+	if _, err := c.Transmit(t.Context(), unhex(t, "00460000")); !errors.Is(err, apdu.ErrOutcomeUnknown) {
 		t.Fatal(err)
 	}
 	card.Close()

@@ -38,21 +38,21 @@ func (t *transport) Transmit(ctx context.Context, command []byte) ([]byte, error
 }
 
 // Begin opens a transaction.
-func (t *transport) Begin(ctx context.Context) (apdu.Begun, error) {
+func (t *transport) Begin(ctx context.Context) (apdu.Transaction, error) {
 	undisturbed, err := t.link.begin(ctx)
 	if err != nil {
-		return apdu.Begun{}, t.wrap(err)
+		return apdu.Transaction{}, t.wrap(err)
 	}
-	return apdu.Begun{End: t.end, Undisturbed: undisturbed}, nil
+	return apdu.Transaction{End: t.end, Undisturbed: undisturbed}, nil
 }
 
 // TryBegin opens a transaction if that can be done now.
-func (t *transport) TryBegin() (apdu.Begun, bool, error) {
+func (t *transport) TryBegin() (apdu.Transaction, bool, error) {
 	undisturbed, ok, err := t.link.tryBegin()
 	if !ok || err != nil {
-		return apdu.Begun{}, ok, t.wrap(err)
+		return apdu.Transaction{}, ok, t.wrap(err)
 	}
-	return apdu.Begun{End: t.end, Undisturbed: undisturbed}, true, nil
+	return apdu.Transaction{End: t.end, Undisturbed: undisturbed}, true, nil
 }
 
 // Immediate is true for the commands that neither make keys nor write

@@ -28,10 +28,10 @@ func TestHangEndsWithTimeContextOrCard(t *testing.T) {
 		want  []error
 	}{
 		{"time", virtual.Fault{Kind: virtual.Hang, Wait: time.Hour}, nil, time.Hour, nil},
-		{"context", virtual.Fault{Kind: virtual.Hang}, func(_ *virtual.Provider, _ *virtual.Card, cancel func()) { cancel() }, time.Minute, []error{context.Canceled, apdu.ErrUnsure}},
-		{"removal", virtual.Fault{Kind: virtual.Hang}, func(p *virtual.Provider, _ *virtual.Card, _ func()) { p.Remove(reader) }, time.Minute, []error{apdu.ErrRemoved, apdu.ErrUnsure}},
-		{"end of the card", virtual.Fault{Kind: virtual.Hang}, func(_ *virtual.Provider, c *virtual.Card, _ func()) { c.Close() }, time.Minute, []error{apdu.ErrRemoved, apdu.ErrUnsure}},
-		{"end of the service", virtual.Fault{Kind: virtual.Hang}, func(p *virtual.Provider, _ *virtual.Card, _ func()) { p.StopService() }, time.Minute, []error{apdu.ErrRemoved, apdu.ErrUnsure}},
+		{"context", virtual.Fault{Kind: virtual.Hang}, func(_ *virtual.Provider, _ *virtual.Card, cancel func()) { cancel() }, time.Minute, []error{context.Canceled, apdu.ErrOutcomeUnknown}},
+		{"removal", virtual.Fault{Kind: virtual.Hang}, func(p *virtual.Provider, _ *virtual.Card, _ func()) { p.Remove(reader) }, time.Minute, []error{apdu.ErrRemoved, apdu.ErrOutcomeUnknown}},
+		{"end of the card", virtual.Fault{Kind: virtual.Hang}, func(_ *virtual.Provider, c *virtual.Card, _ func()) { c.Close() }, time.Minute, []error{apdu.ErrRemoved, apdu.ErrOutcomeUnknown}},
+		{"end of the service", virtual.Fault{Kind: virtual.Hang}, func(p *virtual.Provider, _ *virtual.Card, _ func()) { p.StopService() }, time.Minute, []error{apdu.ErrRemoved, apdu.ErrOutcomeUnknown}},
 		{"stall", virtual.Fault{Kind: virtual.Stall, Wait: time.Hour}, func(_ *virtual.Provider, _ *virtual.Card, cancel func()) { cancel() }, time.Hour, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

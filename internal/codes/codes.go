@@ -62,5 +62,5 @@ var linkCodes = []struct {
 	{apdu.ErrInUse, ckr.DeviceError},
 	{apdu.ErrNoService, ckr.DeviceError},
 	{apdu.ErrLink, ckr.DeviceError},
-	{apdu.ErrUnsure, ckr.DeviceError},
+	{apdu.ErrOutcomeUnknown, ckr.DeviceError},
 }

@@ -19,14 +19,14 @@ func (l *link) Transmit(context.Context, []byte) ([]byte, error) { return []byte
 func (l *link) Info() apdu.Info                                  { return apdu.Info{} }
 func (l *link) Close() error                                     { return nil }
 
-func (l *link) Begin(context.Context) (apdu.Begun, error) {
+func (l *link) Begin(context.Context) (apdu.Transaction, error) {
 	if l.reset {
 		l.reset = false
-		return apdu.Begun{}, apdu.ErrReset
+		return apdu.Transaction{}, apdu.ErrReset
 	}
 	visited := l.visited
 	l.visited = false
-	return apdu.Begun{End: func() error { return nil }, Undisturbed: !visited}, nil
+	return apdu.Transaction{End: func() error { return nil }, Undisturbed: !visited}, nil
 }
 
 // bare is a Backend that does no more than it must.

@@ -200,7 +200,7 @@ func lostAnswerToGenerate(t *testing.T) {
 	r.suffers(virtual.On(virtual.INS(0x46), virtual.Fault{Kind: virtual.LoseAnswer}))
 	err := generate()
 	r.code(err, ckr.DeviceError)
-	if !errors.Is(err, apdu.ErrUnsure) {
+	if !errors.Is(err, apdu.ErrOutcomeUnknown) {
 		t.Errorf("%v does not say that the key may be there", err)
 	}
 	if n := r.wire.count(0x46); n != 1 {
@@ -231,7 +231,7 @@ func lostPIVKey(t *testing.T, p virtual.PIVPersona, tells bool) {
 	common := object.Template{object.AttrToken.Is(true), object.AttrID.Is([]byte{3})}
 	_, _, err := s.GenerateKeyPair(r.ctx, mechanism.ECKeyPairGen{}, common.With(object.AttrECParams.Is(p256)), common)
 	r.code(err, ckr.DeviceError)
-	if !errors.Is(err, apdu.ErrUnsure) || r.wire.count(0x47) != 1 {
+	if !errors.Is(err, apdu.ErrOutcomeUnknown) || r.wire.count(0x47) != 1 {
 		t.Errorf("%v, %d commands to generate", err, r.wire.count(0x47))
 	}
 	r.heal()

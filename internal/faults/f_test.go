@@ -224,7 +224,7 @@ func lateAnswer(t *testing.T) {
 		epoch := c.Epoch()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := ask(ctx, 1); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, apdu.ErrUnsure) {
+		if _, err := ask(ctx, 1); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, apdu.ErrOutcomeUnknown) {
 			t.Error(err)
 		}
 		if data, err := ask(t.Context(), 2); err != nil || !bytes.Equal(data, []byte{2}) {

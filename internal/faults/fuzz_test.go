@@ -22,7 +22,7 @@ import (
 // of a length in two bytes, little endian, and so many bytes. The first is the
 // answer to reset. After the last, everything is answered 6D00.
 type stream struct {
-	apdu.Anchor
+	apdu.SharedState
 	atr  []byte
 	rest []byte
 	sent int

@@ -15,10 +15,10 @@ const slowReader = "Virtual slow"
 type pairOf struct {
 	*wire
 	second *wire
-	anchor apdu.Anchor
+	anchor apdu.SharedState
 }
 
-func (p *pairOf) Shared() *apdu.Anchor { return &p.anchor }
+func (p *pairOf) Shared() *apdu.SharedState { return &p.anchor }
 
 func (p *pairOf) Readers(ctx context.Context) ([]string, error) {
 	names, err := p.wire.Readers(ctx)

@@ -33,7 +33,7 @@ func (r *rig) slow(d time.Duration) {
 func (r *rig) loses(ins byte, executed bool) {
 	f := virtual.Fault{Kind: virtual.LoseAnswer}
 	if !executed {
-		f = virtual.Fault{Kind: virtual.Fail, Err: apdu.ErrUnsure}
+		f = virtual.Fault{Kind: virtual.Fail, Err: apdu.ErrOutcomeUnknown}
 	}
 	r.suffers(virtual.On(virtual.WithData(ins), f))
 }

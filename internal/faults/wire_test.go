@@ -14,7 +14,7 @@ import (
 // wire lets only the beginning of transactions fail.
 type wire struct {
 	*virtual.Provider
-	own apdu.Anchor // shared with no other user of the readers
+	own apdu.SharedState // shared with no other user of the readers
 
 	mu       sync.Mutex
 	begin    error // of each transaction, if there is one
@@ -27,7 +27,7 @@ type wire struct {
 // newWire returns a wire to readers.
 func newWire(p *virtual.Provider) *wire { return &wire{Provider: p} }
 
-func (w *wire) Shared() *apdu.Anchor { return &w.own }
+func (w *wire) Shared() *apdu.SharedState { return &w.own }
 
 // set changes the wire.
 func (w *wire) set(change func(w *wire)) {
@@ -96,13 +96,13 @@ type wired struct {
 
 func (t *wired) Alive() bool { return t.Transport.(apdu.Liveness).Alive() }
 
-func (t *wired) Begin(ctx context.Context) (apdu.Begun, error) {
+func (t *wired) Begin(ctx context.Context) (apdu.Transaction, error) {
 	w := t.wire
 	w.mu.Lock()
 	err := w.begin
 	w.mu.Unlock()
 	if err != nil {
-		return apdu.Begun{}, err
+		return apdu.Transaction{}, err
 	}
 	b, err := t.Transport.(apdu.Transactor).Begin(ctx)
 	if err != nil {

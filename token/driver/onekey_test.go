@@ -18,7 +18,7 @@ import (
 
 // onekeyReader is a reader with a card of one key in it, and the card.
 type onekeyReader struct {
-	apdu.Anchor
+	apdu.SharedState
 	mu       sync.Mutex
 	key      *ecdsa.PrivateKey
 	tries    byte

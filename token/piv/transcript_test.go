@@ -24,7 +24,7 @@ import (
 // recorded is a card that answers what another one was heard to answer, to
 // whichever program, and says no to everything else.
 type recorded struct {
-	apdu.Anchor
+	apdu.SharedState
 	atr     []byte
 	answers map[string]string // whole answers with their status, by command
 	uses    [][]byte          // GENERAL AUTHENTICATE with keys: P1, P2, data

@@ -60,11 +60,11 @@ func (l *link) after(f Fault, response []byte) ([]byte, error) {
 	switch f.Kind {
 	case CutAfter:
 		l.pull()
-		return nil, fmt.Errorf("%w: %w", apdu.ErrRemoved, apdu.ErrUnsure)
+		return nil, fmt.Errorf("%w: %w", apdu.ErrRemoved, apdu.ErrOutcomeUnknown)
 	case ResetAfter:
 		l.card.reset(nil)
 	case LoseAnswer:
-		return nil, apdu.ErrUnsure
+		return nil, apdu.ErrOutcomeUnknown
 	}
 	return response, nil
 }
@@ -105,8 +105,8 @@ func (l *link) hang(ctx context.Context, wait time.Duration) error {
 	case <-over:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ctx.Err(), apdu.ErrUnsure)
+		return fmt.Errorf("%w: %w", ctx.Err(), apdu.ErrOutcomeUnknown)
 	case <-l.left:
-		return fmt.Errorf("%w: %w", apdu.ErrRemoved, apdu.ErrUnsure)
+		return fmt.Errorf("%w: %w", apdu.ErrRemoved, apdu.ErrOutcomeUnknown)
 	}
 }

@@ -2,13 +2,13 @@ package apdu
 
 import "fmt"
 
-// A way is how a command is sent.
-type way int
+// A framing is how a command is sent.
+type framing int
 
 const (
-	byShort    way = iota // one short APDU, its answer fetched in parts
-	byExtended            // one extended APDU
-	byChain               // a chain of short APDUs
+	byShort    framing = iota // one short APDU, its answer fetched in parts
+	byExtended                // one extended APDU
+	byChain                   // a chain of short APDUs
 )
 
 // shortCommand and shortAnswer are the lengths that every reader carries.
@@ -17,10 +17,10 @@ const (
 	shortAnswer  = 258
 )
 
-// way decides on what card and reader are known to carry. A card that says
+// framing decides on what card and reader are known to carry. A card that says
 // nothing about itself is tried with a chain, which it can refuse, but never
 // with an extended APDU, which it may misread.
-func (c *Conn) way(cmd Command) (way, error) {
+func (c *Conn) framing(cmd Command) (framing, error) {
 	caps := c.caps.Load()
 	switch {
 	case cmd.FitsShort():

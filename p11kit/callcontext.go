@@ -8,37 +8,37 @@ import (
 // largeDesk is the size from which a buffer is not kept for the next call.
 const largeDesk = 1 << 12
 
-// A desk is where one call is carried out: the message with its reader, and
+// A callContext is what one call is carried out with: the message, its reader and
 // the answer with its writer. Handlers keep nothing of either, as both are
 // cleared and used again after the call.
-type desk struct {
+type callContext struct {
 	code uint32 // the client's mark for the call, which the answer bears too
 	body []byte
 	r    reader
 	w    writer
 }
 
-var desks = sync.Pool{New: func() any { return new(desk) }}
+var callContexts = sync.Pool{New: func() any { return new(callContext) }}
 
-func newDesk() *desk { return desks.Get().(*desk) }
+func newCallContext() *callContext { return callContexts.Get().(*callContext) }
 
-// free clears the desk and leaves it for another call.
-func (d *desk) free() {
+// free clears the callContext and leaves it for another call.
+func (d *callContext) free() {
 	body, answer := d.body, d.w.b
 	clear(body[:cap(body)])
 	clear(answer[:cap(answer)])
-	*d = desk{}
+	*d = callContext{}
 	if cap(body) <= largeDesk {
 		d.body = body[:0]
 	}
 	if cap(answer) <= largeDesk {
 		d.w.b = answer[:0]
 	}
-	desks.Put(d)
+	callContexts.Put(d)
 }
 
 // read reads a body of n bytes, and takes memory only as they come.
-func (d *desk) read(r io.Reader, n int) error {
+func (d *callContext) read(r io.Reader, n int) error {
 	const step = 1 << 16
 	b := d.body[:0]
 	for len(b) < n {
@@ -57,7 +57,7 @@ func (d *desk) read(r io.Reader, n int) error {
 }
 
 // begin begins an answer, anew if there was one: it leaves room for a header.
-func (d *desk) begin() {
+func (d *callContext) begin() {
 	clear(d.w.b)
 	if cap(d.w.b) == 0 {
 		d.w.b = make([]byte, 0, 256)
