@@ -44,8 +44,8 @@ func (d *disturber) person(ctx context.Context) error {
 	switch n := d.random.IntN(10); {
 	case n < 2:
 		return d.readers.Reset(d.full())
-	case n < 6 && len(d.names) == 2:
-		return d.swap(d.names[0], d.names[1])
+	case n < 6 && len(d.named) == 2:
+		return d.swap(d.named[0], d.named[1])
 	case n < 8:
 		return d.exchange()
 	}
@@ -62,7 +62,7 @@ func (d *disturber) full() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var full []string
-	for _, name := range d.names {
+	for _, name := range d.named {
 		if d.where[name] != nil {
 			full = append(full, name)
 		}

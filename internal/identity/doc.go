@@ -6,8 +6,8 @@
 //
 // TestWalk lets all of that happen at random, from a seed that it prints, and
 // judges every result. Each exchange with a card waits for its turn, so that
-// the steps interleave in the middle of operations, and a seed gives the same
-// walk again. TestRush is the same walk with many turns at once, for the race
+// the steps interleave in the middle of operations, and a seed gives nearly the
+// same walk again. TestRush is the same walk with many turns at once, for the race
 // detector. The other tests do one thing each.
 //
 //	go test ./internal/identity -run 'TestWalk' -steps 100000 -seed 7

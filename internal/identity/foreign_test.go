@@ -111,7 +111,7 @@ func (f *foreign) generate(ref byte) error {
 }
 
 // importKey puts a key into a slot.
-func (f *foreign) importKey(ref byte, private any, steady bool) error {
+func (f *foreign) importKey(ref byte, private any, steady bool, policy ...byte) error {
 	cmd := apdu.Command{INS: insImport, P2: ref}
 	switch k := private.(type) {
 	case *ecdsa.PrivateKey:
@@ -133,6 +133,9 @@ func (f *foreign) importKey(ref byte, private any, steady bool) error {
 		}
 	default:
 		return fmt.Errorf("%T", private)
+	}
+	if len(policy) > 0 { // when the PIN is needed
+		cmd.Data = tlv.Append(cmd.Data, 0xAA, policy)
 	}
 	if _, err := f.do(cmd); err != nil {
 		return err

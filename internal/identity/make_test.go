@@ -12,7 +12,9 @@ import (
 	_ "embed"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 	"sync"
 	"time"
 
@@ -235,11 +237,11 @@ func (c *card) makeMyEID(ctx context.Context, serial int, keys map[byte]any) err
 			return err
 		}
 	}
-	for ref, private := range keys {
-		if err := storeKey(ctx, s, ref, private); err != nil {
+	for _, id := range slices.Sorted(maps.Keys(keys)) {
+		if err := storeKey(ctx, s, id, keys[id]); err != nil {
 			return err
 		}
-		c.keys = append(c.keys, publicOf(private))
+		c.keys = append(c.keys, publicOf(keys[id]))
 	}
 	c.left, c.most = 3, 3
 	return s.Close()

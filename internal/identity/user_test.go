@@ -196,7 +196,7 @@ func (u *user) begin(ctx context.Context) {
 		u.world.judge.excuse("close", u.s.Close())
 		u.s, u.card, u.handles = nil, nil, nil
 	}
-	name := u.world.names[u.random.IntN(len(u.world.names))]
+	name := u.world.named[u.random.IntN(len(u.world.named))]
 	c, moves := u.world.in(name)
 	if c == nil {
 		return
@@ -305,17 +305,17 @@ type names struct {
 
 // unique checks that a unique id on a card stands for one thing.
 func (w *world) unique(c *card, id string, value []byte) {
-	w.names_.mu.Lock()
-	defer w.names_.mu.Unlock()
+	w.ids.mu.Lock()
+	defer w.ids.mu.Unlock()
 	key := c.name + " " + id
-	if w.names_.are == nil {
-		w.names_.are = make(map[string]string)
+	if w.ids.are == nil {
+		w.ids.are = make(map[string]string)
 	}
-	was, known := w.names_.are[key]
+	was, known := w.ids.are[key]
 	if known && was != string(value) {
 		w.judge.fail("a unique id stands for two things", "%s", key)
 	}
-	w.names_.are[key] = string(value)
+	w.ids.are[key] = string(value)
 }
 
 // useHandle uses a handle and checks the result by what was read through it.

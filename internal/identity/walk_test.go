@@ -19,7 +19,7 @@ const users = 8
 const fewSteps, manySteps = 60, 250
 
 // TestWalk walks at random, one turn at a time: the seed decides everything but
-// the keys and what the scheduler does between two turns.
+// the keys, and what goroutines do between two turns.
 func TestWalk(t *testing.T) { walk(t, 1500, false) }
 
 // TestRush is TestWalk with several turns at a time.
@@ -52,7 +52,7 @@ func walk(t *testing.T, few int, rush bool) {
 func live(t *testing.T, j *judge, c cast, random *rand.Rand, n, before int, rush bool) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	w, err := newWorld(ctx, j, c, random, rush)
+	w, err := newWorld(ctx, j, c, c.someReaders(random), random, rush)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,13 +63,12 @@ func live(t *testing.T, j *judge, c cast, random *rand.Rand, n, before int, rush
 	j.step = func() int64 { return int64(before) + int64(n) - max(w.budget.Load(), 0) }
 	var group sync.WaitGroup
 	var all []*user
-	seed := func() *rand.Rand { return rand.New(rand.NewPCG(random.Uint64(), random.Uint64())) }
 	for i := range users {
-		u := &user{process: w.processes[i%len(w.processes)], name: fmt.Sprint("user ", i), random: seed()}
+		u := &user{process: w.processes[i%len(w.processes)], name: fmt.Sprint("user ", i), random: split(random)}
 		all = append(all, u)
 		group.Go(func() { u.run(ctx) })
 	}
-	person, program := &disturber{w, "person", seed()}, &disturber{w, "program", seed()}
+	person, program := &disturber{w, "person", split(random)}, &disturber{w, "program", split(random)}
 	group.Go(func() { person.run(ctx, person.person) })
 	group.Go(func() { program.run(ctx, program.program) })
 	done := make(chan struct{})

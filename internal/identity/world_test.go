@@ -17,24 +17,26 @@ type cast struct {
 	name  string
 	kinds []kind
 	alike bool // the cards have the same serial number
+	// What the key management key of PIV cards is, if it matters.
+	rsa, ec bool
 }
 
 var casts = []cast{
-	{"one YubiKey", []kind{yubiKey}, false},
-	{"one old YubiKey", []kind{oldYubiKey}, false},
-	{"one NIST card", []kind{nistPIV}, false},
-	{"one MyEID", []kind{myEID}, false},
-	{"one without CHUID", []kind{noCHUID}, false},
-	{"two without CHUID", []kind{noCHUID, noCHUID}, true},
-	{"two NIST cards alike", []kind{nistPIV, nistPIV}, true},
-	{"two YubiKeys alike", []kind{yubiKey, yubiKey}, true},
-	{"two old YubiKeys alike", []kind{oldYubiKey, oldYubiKey}, true},
-	{"two MyEIDs alike", []kind{myEID, myEID}, true},
-	{"two MyEIDs", []kind{myEID, myEID}, false},
-	{"two YubiKeys", []kind{yubiKey, yubiKey}, false},
-	{"two NIST cards", []kind{nistPIV, nistPIV}, false},
-	{"a YubiKey and one without CHUID", []kind{yubiKey, noCHUID}, false},
-	{"a MyEID and an old YubiKey", []kind{myEID, oldYubiKey}, false},
+	{name: "one YubiKey", kinds: []kind{yubiKey}},
+	{name: "one old YubiKey", kinds: []kind{oldYubiKey}},
+	{name: "one NIST card", kinds: []kind{nistPIV}},
+	{name: "one MyEID", kinds: []kind{myEID}},
+	{name: "one without CHUID", kinds: []kind{noCHUID}},
+	{name: "two without CHUID", kinds: []kind{noCHUID, noCHUID}, alike: true},
+	{name: "two NIST cards alike", kinds: []kind{nistPIV, nistPIV}, alike: true},
+	{name: "two YubiKeys alike", kinds: []kind{yubiKey, yubiKey}, alike: true},
+	{name: "two old YubiKeys alike", kinds: []kind{oldYubiKey, oldYubiKey}, alike: true},
+	{name: "two MyEIDs alike", kinds: []kind{myEID, myEID}, alike: true},
+	{name: "two MyEIDs", kinds: []kind{myEID, myEID}},
+	{name: "two YubiKeys", kinds: []kind{yubiKey, yubiKey}},
+	{name: "two NIST cards", kinds: []kind{nistPIV, nistPIV}},
+	{name: "a YubiKey and one without CHUID", kinds: []kind{yubiKey, noCHUID}},
+	{name: "a MyEID and an old YubiKey", kinds: []kind{myEID, oldYubiKey}},
 }
 
 // world is some cards, one or two readers, and those who use them.
@@ -42,7 +44,7 @@ type world struct {
 	pace      *pace
 	judge     *judge
 	readers   *virtual.Provider
-	names     []string // of readers
+	named     []string // readers
 	cards     []*card
 	processes []*process // two that use the library
 	other     *process   // the foreign program
@@ -53,10 +55,13 @@ type world struct {
 	where  map[string]*card // by reader
 	errors *rand.Rand       // of those who type PINs
 	spare  []*stock
-	names_ names
+	ids    names
 
 	disturbing chan struct{} // held by the one who disturbs
 }
+
+// split makes a source of random numbers that is used elsewhere.
+func split(r *rand.Rand) *rand.Rand { return rand.New(rand.NewPCG(r.Uint64(), r.Uint64())) }
 
 // stock is an RSA key that can be put on a card.
 type stock struct {
@@ -65,10 +70,19 @@ type stock struct {
 	used  bool
 }
 
+// someReaders draws how many readers a cast has: cards that look alike are most
+// of all confused in two.
+func (c cast) someReaders(random *rand.Rand) int {
+	if c.alike && random.IntN(4) > 0 {
+		return 2
+	}
+	return 1 + random.IntN(2)
+}
+
 // newWorld makes the cards and puts them into readers.
-func newWorld(ctx context.Context, j *judge, c cast, random *rand.Rand, rush bool) (*world, error) {
+func newWorld(ctx context.Context, j *judge, c cast, readers int, random *rand.Rand, rush bool) (*world, error) {
 	w := &world{
-		pace: newPace(random, rush), judge: j, where: make(map[string]*card), errors: random,
+		pace: newPace(split(random), rush), judge: j, where: make(map[string]*card), errors: split(random),
 		disturbing: make(chan struct{}, 1),
 	}
 	for _, k := range rsaKeys() {
@@ -79,7 +93,7 @@ func newWorld(ctx context.Context, j *judge, c cast, random *rand.Rand, rush boo
 		if c.alike {
 			serial = 1
 		}
-		card, err := newCard(ctx, j, k, i+1, serial, w.firstKeys(k, random))
+		card, err := newCard(ctx, j, k, i+1, serial, w.firstKeys(k, c.rsa || !c.ec && random.IntN(2) == 0))
 		if err != nil {
 			return nil, fmt.Errorf("make %v: %w", k, err)
 		}
@@ -90,33 +104,30 @@ func newWorld(ctx context.Context, j *judge, c cast, random *rand.Rand, rush boo
 		card.serial, card.alike = info.Serial, c.alike || k == noCHUID
 		w.cards = append(w.cards, card)
 	}
-	w.names = []string{"Reader A", "Reader B"}[:1+random.IntN(2)]
-	if c.alike && random.IntN(4) > 0 {
-		w.names = []string{"Reader A", "Reader B"}
-	}
-	var readers []virtual.Reader
-	for i, name := range w.names {
+	w.named = []string{"Reader A", "Reader B"}[:readers]
+	var hardware []virtual.Reader
+	for i, name := range w.named {
 		r := virtual.Reader{Name: name}
 		if i < len(w.cards) {
 			r.Card = w.cards[i].virtual
 			w.where[name] = w.cards[i]
 			w.cards[i].moves++
 		}
-		readers = append(readers, r)
+		hardware = append(hardware, r)
 	}
-	w.readers = virtual.NewProvider(readers...)
+	w.readers = virtual.NewProvider(hardware...)
 	w.other = newProcess(w, "foreign")
 	return w, nil
 }
 
 // firstKeys are the keys of a new card.
-func (w *world) firstKeys(k kind, random *rand.Rand) map[byte]any {
+func (w *world) firstKeys(k kind, isRSA bool) map[byte]any {
 	if k == myEID {
 		return map[byte]any{1: newEC(), 2: w.take(false).key, 3: newEC()}
 	}
 	keys := map[byte]any{0x9A: newEC(), 0x9C: newEC(), 0x9D: newEC(), 0x9E: newEC()}
-	if random.IntN(2) == 0 {
-		keys[0x9D] = w.take(false).key
+	if isRSA {
+		keys[0x9D] = w.take(false).key // NIST cards agree by it alone
 	}
 	if k == yubiKey {
 		keys[0x82], keys[0x83] = newEC(), w.take(false).key
@@ -197,7 +208,7 @@ func (w *world) reader(c *card) string {
 }
 
 func (w *world) readerLocked(c *card) string {
-	for _, name := range w.names {
+	for _, name := range w.named {
 		if w.where[name] == c {
 			return name
 		}
@@ -210,7 +221,7 @@ func (w *world) readerLocked(c *card) string {
 func (w *world) meant(reader string, about token.Info) *card {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, name := range w.names {
+	for _, name := range w.named {
 		if reader != "" && name != reader {
 			continue
 		}
