@@ -51,7 +51,11 @@ func (r *rig) decrypts(k session.Key) error {
 }
 
 func (r *rig) agrees(k session.Key) error {
-	return agreeBy(r.judge, "the Key", k.Public().(*ecdsa.PublicKey), func(peer *ecdh.PublicKey) ([]byte, error) {
+	pub, ok := k.Public().(*ecdsa.PublicKey)
+	if !ok {
+		return fmt.Errorf("a Key of %T does not agree", k.Public())
+	}
+	return agreeBy(r.judge, "the Key", pub, func(peer *ecdh.PublicKey) ([]byte, error) {
 		return k.(ecdh.KeyExchanger).ECDH(peer)
 	})
 }

@@ -51,9 +51,9 @@ func (u *user) run(ctx context.Context) {
 
 func (u *user) act(ctx context.Context) {
 	switch n := u.random.IntN(100); {
-	case len(u.keys) == 0 && n < 60, n < 1:
+	case n < 1, len(u.keys) == 0 && n < 15:
 		u.fetch(ctx)
-	case n < 4:
+	case n < 4, len(u.keys) == 0 && n < 60:
 		u.fetchOne(ctx)
 	case n < 60:
 		u.useKey(ctx, u.keys[u.random.IntN(len(u.keys))])
