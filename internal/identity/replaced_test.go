@@ -219,6 +219,8 @@ func TestKeyIsReplacedInAnOperation(t *testing.T) {
 			o := r.one(s, object.ClassPrivateKey, idOf(0x9A))
 			pub, err := s.PublicKey(r.ctx, o)
 			r.must(err)
+			_, err = s.Sign(r.ctx, mechanism.ECDSA{Hash: crypto.SHA256}, o, []byte("signed")) // it was good once
+			r.must(err)
 			op, err := s.NewSign(r.ctx, mechanism.ECDSA{Hash: crypto.SHA256}, o)
 			r.must(err)
 			defer op.Close()
@@ -376,6 +378,7 @@ func TestCertificateIsReplacedBehindAHandle(t *testing.T) {
 			before, err := value()
 			r.must(err)
 			r.admin(c, func(f *foreign) error { return f.store(0x9A, f.at(0x9A).pub) })
+			r.one(s, object.ClassCertificate, 2) // looks at the card
 			after, err := value()
 			if err == nil && !after.Equal(before) {
 				r.Error("the handle has become another certificate")
