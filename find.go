@@ -46,6 +46,9 @@ type found struct {
 	o   *object.Object
 	uid string
 	uri string
+
+	private bool   // seen after a login only
+	ckaID   []byte // CKA_ID
 }
 
 // words is the type attribute of RFC 7512 for each class.
@@ -112,7 +115,7 @@ func (q *search) members(ctx context.Context) (list []*member, err error) {
 			continue
 		}
 		q.fit = true
-		m, err := q.ring.member(id)
+		m, err := q.ring.member(t, id)
 		if err != nil {
 			return nil, err
 		}
@@ -200,7 +203,7 @@ func (q *search) on(ctx context.Context, m *member, login bool, match ...object.
 		defer m.leave()
 	}
 	for range maxSearches {
-		s, err := m.open(ctx)
+		s, err := m.open(ctx, evidence{})
 		if err != nil {
 			return nil, err
 		}
@@ -244,7 +247,7 @@ func (q *search) alive(ctx context.Context, f found) (found, error) {
 		return f, nil
 	}
 	var err error
-	f.s, f.o, err = f.m.reopen(f.uid, q.ask)(ctx)
+	f.s, f.o, err = f.m.reopen(f, nil, q.ask)(ctx)
 	return f, err
 }
 
@@ -258,6 +261,10 @@ func (m *member) look(ctx context.Context, s *session.Session, match []object.At
 		if f.uid, err = object.Get(ctx, o, object.AttrUniqueID); err != nil {
 			return nil, err
 		}
+		if f.private, err = object.Get(ctx, o, object.AttrPrivate); err != nil {
+			return nil, err
+		}
+		f.ckaID, _ = object.Get(ctx, o, object.AttrID)
 		f.uri = m.uriOf(ctx, o)
 		list = append(list, f)
 	}
@@ -279,10 +286,10 @@ func (m *member) uriOf(ctx context.Context, o *object.Object) string {
 	return u.String()
 }
 
-// all looks for objects of a class on all tokens that the URI fits. Private
+// all looks for objects of a class on all tokens that the URI fits. Most private
 // objects need a login: where several tokens fit, those that show a public key
 // or a certificate of that name are asked first, so that no PIN is asked for in
-// vain.
+// vain. What was found before an error comes with it.
 func (q *search) all(ctx context.Context, class object.Class) (list []found, err error) {
 	members, err := q.members(ctx)
 	if err != nil {
@@ -295,18 +302,44 @@ func (q *search) all(ctx context.Context, class object.Class) (list []found, err
 		}
 	}
 	for _, m := range members {
-		some, err := q.on(ctx, m, private, q.match(class)...)
+		some, err := q.visible(ctx, m, private, q.match(class)...)
+		list = append(list, some...)
 		if err != nil {
 			if len(members) == 1 || ctx.Err() != nil {
-				return nil, err
+				return list, err
 			}
 			q.looked = append(q.looked, fmt.Sprintf("%s (%v)", m.describe(), err))
 			continue
 		}
 		q.looked = append(q.looked, m.describe())
-		list = append(list, some...)
 	}
 	return list, nil
+}
+
+// visible looks for objects of a class on one token. If they may be private, the
+// user is logged in only where that may show more. Should that fail, what needs
+// no login comes with the error.
+func (q *search) visible(ctx context.Context, m *member, private bool, match ...object.Attribute) ([]found, error) {
+	list, err := q.on(ctx, m, false, match...)
+	if err != nil || !private {
+		return list, err
+	}
+	s, err := m.open(ctx, evidence{})
+	if err != nil {
+		return nil, err
+	}
+	needs, err := s.NeedsLogin(ctx, match...)
+	if isDisturbed(ctx, err) {
+		needs, err = true, nil
+	}
+	if err != nil || !needs {
+		return list, err
+	}
+	all, err := q.on(ctx, m, true, match...)
+	if err != nil {
+		return list, err
+	}
+	return all, nil
 }
 
 // likely returns the tokens that show something public of the wanted name.

@@ -2,6 +2,7 @@ package cryptoki
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"sync"
@@ -25,13 +26,17 @@ type keyring struct {
 
 	mu      sync.Mutex
 	closed  bool
-	members map[identity]*member
+	members []*member
 }
 
-// identity is how a token is recognised when it comes back.
-type identity struct{ manufacturer, model, serial, label string }
+// identity is how a token is recognised when its card comes back. Two cards may
+// look alike, above all those without a number of their own: then only their
+// keys, and the readers that they are in, tell them apart.
+type identity struct{ manufacturer, model, serial, label, unique string }
 
-func identityOf(i token.Info) identity { return identity{i.Manufacturer, i.Model, i.Serial, i.Label} }
+func identityOf(i token.Info) identity {
+	return identity{i.Manufacturer, i.Model, i.Serial, i.Label, i.Identity}
+}
 
 func (i identity) String() string {
 	u := uri.URI{Token: &i.label, Serial: &i.serial, Model: &i.model, Manufacturer: &i.manufacturer}
@@ -49,21 +54,85 @@ type member struct {
 
 	opening chan struct{} // held by the one that opens; guards s
 	s       *session.Session
+
+	card *token.Card // the token, as long as the card stays; guarded by ring.mu
 }
 
-// member returns the one for a token.
-func (r *keyring) member(id identity) (*member, error) {
+// member returns the one for a token: the one that has the card, else the only
+// one with a number of its own that is the token's and whose card is away.
+func (r *keyring) member(t *token.Token, id identity) (*member, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return nil, ckr.New(ckr.CryptokiNotInitialized, "", nil)
 	}
-	m := r.members[id]
-	if m == nil {
-		m = &member{ring: r, id: id, gate: make(chan struct{}, 1), opening: make(chan struct{}, 1), pins: holder{cache: r.cache}}
-		r.members[id] = m
+	var away []*member
+	for _, m := range r.members {
+		switch {
+		case m.card == t.Card():
+			return m, nil
+		case m.id == id && id.unique != "" && !m.card.Alive():
+			away = append(away, m)
+		}
 	}
+	if len(away) == 1 {
+		return away[0], nil
+	}
+	m := &member{
+		ring: r, id: id, card: t.Card(), pins: holder{cache: r.cache},
+		gate: make(chan struct{}, 1), opening: make(chan struct{}, 1),
+	}
+	r.members = append(r.members, m)
 	return m, nil
+}
+
+// candidates lists the tokens that may be the member's: the one that it has, if
+// the card is there, else those that look like it and that no other member has,
+// those in the same slot first.
+func (m *member) candidates(ctx context.Context) ([]*token.Token, error) {
+	slots, err := m.ring.list.Slots(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	var alike []*token.Token
+	for _, s := range slots {
+		t, err := s.Token(ctx)
+		if err != nil {
+			continue
+		}
+		card, taken := m.ring.has(m, t)
+		if card {
+			return []*token.Token{t}, nil
+		}
+		if info, err := t.Info(ctx); err == nil && identityOf(info) == m.id && !taken {
+			alike = append(alike, t)
+		}
+	}
+	if m.alive() {
+		return nil, nil // it is there, and does not answer
+	}
+	return alike, nil
+}
+
+// has reports whether a token is that of a member, or of another one.
+func (r *keyring) has(m *member, t *token.Token) (own, taken bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, other := range r.members {
+		if other.card == t.Card() {
+			own, taken = own || other == m, taken || other != m
+		}
+	}
+	return own, taken && !own
+}
+
+func (m *member) alive() bool { return m.token().Alive() }
+
+// token returns the card that the member has, or had last.
+func (m *member) token() *token.Card {
+	m.ring.mu.Lock()
+	defer m.ring.mu.Unlock()
+	return m.card
 }
 
 // close ends the application; the PINs are cleared.
@@ -71,8 +140,7 @@ func (r *keyring) close() error {
 	r.mu.Lock()
 	r.closed = true
 	for _, m := range r.members {
-		m.pins.clear()
-		m.pins.refused.Clear()
+		m.pins.reset()
 	}
 	r.mu.Unlock()
 	return r.list.Close()
@@ -93,9 +161,10 @@ func pass(ctx context.Context, gate chan struct{}) error {
 }
 
 // open returns the member's session, a new one if the old one has ended. No
-// PIN is asked for, so that who is asked for one may look at what is public.
-// Errors: ckr.TokenNotPresent if the token is away.
-func (m *member) open(ctx context.Context) (*session.Session, error) {
+// PIN is asked for, so that who is asked for one may look at what is public. A
+// card that was put in since is taken for the member's if it looks like it and
+// is not known to lack the key. Errors: ckr.TokenNotPresent if the token is away.
+func (m *member) open(ctx context.Context, wanted evidence) (*session.Session, error) {
 	if err := pass(ctx, m.opening); err != nil {
 		return nil, err
 	}
@@ -106,26 +175,90 @@ func (m *member) open(ctx context.Context) (*session.Session, error) {
 		}
 		m.s = nil
 	}
-	slots, err := m.ring.list.Slots(ctx, true)
+	tokens, err := m.candidates(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range slots {
-		t, err := s.Token(ctx)
+	for _, t := range tokens {
+		s, err := session.Open(ctx, t)
 		if err != nil {
-			continue
+			return nil, err
 		}
-		info, err := t.Info(ctx)
-		if err != nil || identityOf(info) != m.id {
-			continue
+		if t.Card() != m.token() {
+			shown, err := wanted.on(ctx, s)
+			if err != nil || shown == shownOther {
+				s.Close()
+				if err != nil {
+					return nil, err
+				}
+				continue
+			}
+			m.rebind(t, shown == shownSame)
 		}
-		m.s, err = session.Open(ctx, t)
-		return m.s, err
+		m.s = s
+		return s, nil
+	}
+	if len(tokens) > 0 {
+		return nil, ckr.Newf(ckr.TokenNotPresent, "", "%v is not there; a card that looks like it has other keys", m.id)
 	}
 	return nil, ckr.Newf(ckr.TokenNotPresent, "", "%v is not there", m.id)
 }
 
-// login logs the user in, unless he is. The PIN comes from the memory or from
+// rebind takes a card that was put in for the member's. A PIN that was
+// remembered is kept only for a card that has a number of its own and shows the
+// key: it goes to no other card than the one that it was given for.
+func (m *member) rebind(t *token.Token, proved bool) {
+	if !proved || m.id.unique == "" {
+		m.pins.reset()
+	}
+	m.ring.mu.Lock()
+	defer m.ring.mu.Unlock()
+	m.card = t.Card()
+}
+
+// evidence is what tells the card of a Key from others that look like it: the
+// public key, which its public key object or certificate shows without a login.
+type evidence struct {
+	id  []byte
+	pub crypto.PublicKey
+}
+
+// shown is what a card shows of an evidence.
+type shown int
+
+const (
+	shownNothing shown = iota
+	shownSame
+	shownOther
+)
+
+// on looks for the evidence on a card.
+func (e evidence) on(ctx context.Context, s *session.Session) (shown, error) {
+	if e.pub == nil || len(e.id) == 0 {
+		return shownNothing, nil
+	}
+	found := shownNothing
+	for _, class := range []object.Class{object.ClassPublicKey, object.ClassCertificate} {
+		for o, err := range s.Find(ctx, object.AttrClass.Is(class), object.AttrID.Is(e.id)) {
+			if err != nil {
+				return 0, err
+			}
+			pub, err := s.PublicKey(ctx, o)
+			switch {
+			case ctx.Err() != nil || errors.Is(err, apdu.ErrReset):
+				return 0, err
+			case err != nil:
+			case sameKey(pub, e.pub):
+				return shownSame, nil
+			default:
+				found = shownOther
+			}
+		}
+	}
+	return found, nil
+}
+
+// login logs the user in, unless he is. The PIN comes from the memory, or from
 // ask, which is called once. The caller holds the gate.
 func (m *member) login(ctx context.Context, s *session.Session, ask token.PINFunc) error {
 	if loggedIn(s) {
@@ -135,14 +268,29 @@ func (m *member) login(ctx context.Context, s *session.Session, ask token.PINFun
 	if err != nil {
 		return err
 	}
-	pin, remembered := m.pins.take()
-	if !remembered {
-		if pin, err = m.prompt(ctx, ask, token.PINRequest{Reason: token.ReasonLogin, Role: token.User, Token: about, Tries: about.UserTries}); err != nil {
+	r := s.Token().Card().Request(token.ReasonLogin, token.User, about)
+	return m.present(ctx, ask, r, func(pin token.PIN) error { return s.Login(ctx, token.User, pin) })
+}
+
+// present hands a PIN to the function that has the card verify it: the one that
+// is remembered, and where there is none, or the card refuses it and has a try
+// left, the one that ask gives.
+func (m *member) present(ctx context.Context, ask token.PINFunc, r token.PINRequest, verify func(token.PIN) error) error {
+	if pin, ok := m.pins.take(); ok {
+		err := m.judge(pin, r.Tries, verify(pin))
+		pin.Clear()
+		var refused *ckr.Error
+		if !errors.As(err, &refused) || refused.Code != ckr.PINIncorrect || ask == nil || ctx.Err() != nil {
 			return err
 		}
+		r.CacheRefused, r.Tries = true, refused.Tries
+	}
+	pin, err := m.prompt(ctx, ask, r)
+	if err != nil {
+		return err
 	}
 	defer pin.Clear()
-	return m.judge(pin, about.UserTries, s.Login(ctx, token.User, pin))
+	return m.judge(pin, r.Tries, verify(pin))
 }
 
 // prompt asks for a PIN and refuses the one that the card refused before.
@@ -180,6 +328,10 @@ func pinCode(err error) ckr.Code {
 // PIN is locked says nothing of the one that was given: it may be right, and
 // will be wanted when the lock is lifted; unless the lock is its doing.
 func (m *member) judge(pin token.PIN, before ckr.Tries, err error) error {
+	if errors.Is(err, token.ErrLastTry) {
+		m.pins.clear() // the card was not asked
+		return err
+	}
 	switch ckr.Of(err) {
 	case ckr.OK, ckr.UserAlreadyLoggedIn:
 		m.pins.accepted(pin)
@@ -198,7 +350,8 @@ func (m *member) judge(pin token.PIN, before ckr.Tries, err error) error {
 
 // reopen returns how a Key finds its object: on the token with the same
 // identity, under the same unique id, after a login if it is private.
-func (m *member) reopen(uid string, ask token.PINFunc) func(ctx context.Context) (*session.Session, *object.Object, error) {
+func (m *member) reopen(f found, pub crypto.PublicKey, ask token.PINFunc) func(ctx context.Context) (*session.Session, *object.Object, error) {
+	wanted := evidence{f.ckaID, pub}
 	return func(ctx context.Context) (*session.Session, *object.Object, error) {
 		const op = "key"
 		if m.ring.isClosed() {
@@ -211,7 +364,7 @@ func (m *member) reopen(uid string, ask token.PINFunc) func(ctx context.Context)
 		// A reset that nobody has noticed yet comes to light with the search,
 		// which then sees nothing private: once more, after another login.
 		for range maxSearches {
-			s, o, err := m.find(ctx, uid, ask)
+			s, o, err := m.find(ctx, f, wanted, ask)
 			switch {
 			case errors.Is(err, errDisturbed):
 			case o != nil || err != nil:
@@ -232,18 +385,20 @@ func loggedIn(s *session.Session) bool {
 // errDisturbed is a search in whose middle the card was reset.
 var errDisturbed = errors.New("the search was disturbed")
 
-// find logs in and returns the object with a unique id, or nil; errDisturbed if
-// the login ended meanwhile. The caller holds the gate.
-func (m *member) find(ctx context.Context, uid string, ask token.PINFunc) (*session.Session, *object.Object, error) {
-	s, err := m.open(ctx)
+// find returns an object that was found before, after a login if it is private,
+// or nil; errDisturbed if the login ended meanwhile. The caller holds the gate.
+func (m *member) find(ctx context.Context, f found, wanted evidence, ask token.PINFunc) (*session.Session, *object.Object, error) {
+	s, err := m.open(ctx, wanted)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := m.login(ctx, s, ask); err != nil {
-		return nil, nil, err
+	if f.private {
+		if err := m.login(ctx, s, ask); err != nil {
+			return nil, nil, err
+		}
 	}
-	for o, err := range s.Find(ctx, object.AttrUniqueID.Is(uid)) {
-		if err != nil && ctx.Err() == nil && (!loggedIn(s) || errors.Is(err, apdu.ErrReset)) {
+	for o, err := range s.Find(ctx, object.AttrUniqueID.Is(f.uid)) {
+		if err != nil && ctx.Err() == nil && (f.private && !loggedIn(s) || errors.Is(err, apdu.ErrReset)) {
 			return nil, nil, errDisturbed
 		}
 		if err != nil {
@@ -254,7 +409,7 @@ func (m *member) find(ctx context.Context, uid string, ask token.PINFunc) (*sess
 		}
 		return s, o, nil
 	}
-	if !loggedIn(s) {
+	if f.private && !loggedIn(s) {
 		return nil, nil, errDisturbed
 	}
 	return s, nil, nil
@@ -269,17 +424,10 @@ func (r *keyring) isClosed() bool {
 // consent returns how a Key gets the user's consent to one use.
 func (m *member) consent(ask token.PINFunc) func(ctx context.Context, label string, login func(token.PIN) error) error {
 	return func(ctx context.Context, label string, login func(token.PIN) error) error {
-		pin, remembered := m.pins.take()
-		if !remembered {
-			about := token.Info{Label: m.id.label, Serial: m.id.serial, Model: m.id.model, Manufacturer: m.id.manufacturer}
-			r := token.PINRequest{Reason: token.ReasonConsent, Role: token.ContextSpecific, Token: about, Key: label}
-			var err error
-			if pin, err = m.prompt(ctx, ask, r); err != nil {
-				return err
-			}
-		}
-		defer pin.Clear()
-		err := m.judge(pin, ckr.Tries{}, login(pin))
+		about := token.Info{Label: m.id.label, Serial: m.id.serial, Model: m.id.model, Manufacturer: m.id.manufacturer, Identity: m.id.unique}
+		r := m.token().Request(token.ReasonConsent, token.ContextSpecific, about)
+		r.Key = label
+		err := m.present(ctx, ask, r, login)
 		m.pins.operationOver()
 		return err
 	}

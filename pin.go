@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/subtle"
+	"errors"
+	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -58,14 +62,14 @@ type holder struct {
 	refused token.PIN
 }
 
-// take returns a copy of the remembered PIN.
+// take returns a copy of the remembered PIN, which says that it is one.
 func (h *holder) take() (token.PIN, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.pin.IsZero() {
 		return token.PIN{}, false
 	}
-	p := token.NewPIN(h.pin.Reveal())
+	p := h.pin.Remembered()
 	if h.cache.mode == cacheOperation {
 		h.forget()
 	}
@@ -127,6 +131,15 @@ func (h *holder) clear() {
 	h.forget()
 }
 
+// reset forgets both PINs.
+func (h *holder) reset() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.forget()
+	h.refused.Clear()
+	h.refused = token.PIN{}
+}
+
 func (h *holder) forget() {
 	if h.timer != nil {
 		h.timer.Stop()
@@ -161,11 +174,56 @@ func (s sources) pinOf(u *uri.URI) (token.PINFunc, error) {
 	if !s.files {
 		return nil, ckr.Newf(ckr.ArgumentsBad, "pin-source", "files are not allowed; see WithPINFiles")
 	}
-	path := strings.TrimPrefix(strings.TrimPrefix(source, "file:"), "//")
-	if !strings.HasPrefix(path, "/") && !isDrivePath(path) {
-		return nil, ckr.Newf(ckr.ArgumentsBad, "pin-source", "the file's name is not absolute")
+	path, err := fileOf(source)
+	if err != nil {
+		return nil, ckr.New(ckr.ArgumentsBad, "pin-source", err)
 	}
 	return func(context.Context, token.PINRequest) (token.PIN, error) { return pinFromFile(path) }, nil
+}
+
+// fileOf returns the file that a PIN source names, which is a path or a URI of
+// the scheme file (RFC 8089), absolute and on this machine. The URI may have
+// escapes of its own beside those of the URI around it; a percent sign that
+// begins none stands for itself.
+func fileOf(source string) (string, error) {
+	path := source
+	if scheme, rest, ok := strings.Cut(source, ":"); ok && isScheme(scheme) && !isDrivePath(source) {
+		if !strings.EqualFold(scheme, "file") {
+			return "", fmt.Errorf("PINs do not come from %q: name a file with file: and an absolute path, or a command after a |", scheme+":")
+		}
+		path = rest
+		if authority, ok := strings.CutPrefix(rest, "//"); ok {
+			host, file, _ := strings.Cut(authority, "/")
+			if host != "" && !strings.EqualFold(host, "localhost") {
+				return "", errors.New("the file is on another machine: between file:// and the path there may be localhost or nothing")
+			}
+			path = "/" + file
+		}
+		if plain, err := url.PathUnescape(path); err == nil {
+			path = plain
+		}
+		if drive := strings.TrimPrefix(path, "/"); runtime.GOOS == "windows" && isDrivePath(drive) {
+			path = drive
+		}
+	}
+	switch {
+	case !strings.HasPrefix(path, "/") && !isDrivePath(path):
+		return "", errors.New("the path of the file is not absolute")
+	case strings.IndexByte(path, 0) >= 0:
+		return "", errors.New("the path of the file has a zero byte in it")
+	}
+	return path, nil
+}
+
+// isScheme reports whether s can be the scheme of a URI (RFC 3986 §3.1).
+func isScheme(s string) bool {
+	for i, c := range []byte(s) {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && (i == 0 || (c < '0' || c > '9') && strings.IndexByte("+-.", c) < 0) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // isDrivePath reports whether a path is absolute as Windows has it.

@@ -12,6 +12,8 @@ type ConcatenateBaseAndKey struct{ Key KeyRef }
 // Type is CKM_CONCATENATE_BASE_AND_KEY.
 func (ConcatenateBaseAndKey) Type() Type { return TypeConcatenateBaseAndKey }
 
+func (m ConcatenateBaseAndKey) problem() string { return when(m.Key == nil, "no second key") }
+
 func (m ConcatenateBaseAndKey) keys() []KeyRef { return []KeyRef{m.Key} }
 
 // ConcatenateBaseAndData makes a secret of the base key followed by data,
@@ -21,12 +23,16 @@ type ConcatenateBaseAndData struct{ Data []byte }
 // Type is CKM_CONCATENATE_BASE_AND_DATA.
 func (ConcatenateBaseAndData) Type() Type { return TypeConcatenateBaseAndData }
 
+func (m ConcatenateBaseAndData) problem() string { return stringProblem(m.Data) }
+
 // ConcatenateDataAndBase makes a secret of data followed by the base key,
 // CKM_CONCATENATE_DATA_AND_BASE.
 type ConcatenateDataAndBase struct{ Data []byte }
 
 // Type is CKM_CONCATENATE_DATA_AND_BASE.
 func (ConcatenateDataAndBase) Type() Type { return TypeConcatenateDataAndBase }
+
+func (m ConcatenateDataAndBase) problem() string { return stringProblem(m.Data) }
 
 // XORBaseAndData makes a secret of the base key and data combined by XOR, as
 // long as the shorter of them, CKM_XOR_BASE_AND_DATA.
@@ -35,6 +41,12 @@ type XORBaseAndData struct{ Data []byte }
 // Type is CKM_XOR_BASE_AND_DATA.
 func (XORBaseAndData) Type() Type { return TypeXORBaseAndData }
 
+func (m XORBaseAndData) problem() string {
+	return first(stringProblem(m.Data), when(len(m.Data) == 0, "no data"))
+}
+
+func (XORBaseAndData) disclosure() Disclosure { return DisclosesParts }
+
 // ExtractKeyFromKey makes a secret of a part of the base key,
 // CKM_EXTRACT_KEY_FROM_KEY. Bit is where it begins: 0 is the most significant
 // bit of the first byte. It comes round at the end.
@@ -42,6 +54,12 @@ type ExtractKeyFromKey struct{ Bit int }
 
 // Type is CKM_EXTRACT_KEY_FROM_KEY.
 func (ExtractKeyFromKey) Type() Type { return TypeExtractKeyFromKey }
+
+func (m ExtractKeyFromKey) problem() string {
+	return when(m.Bit < 0 || m.Bit > 8*maxShared, "no such bit")
+}
+
+func (ExtractKeyFromKey) disclosure() Disclosure { return DisclosesParts }
 
 // HashDerive makes a secret of the hash of the base key,
 // CKM_SHA256_KEY_DERIVATION and the like, PKCS #11 v3.2 §6.
@@ -54,6 +72,10 @@ func (m HashDerive) Type() Type {
 	}
 	return Unavailable
 }
+
+func (m HashDerive) problem() string { return when(!usable(m.Hash), "unknown hash function") }
+
+func (m HashDerive) hashes() [2]crypto.Hash { return [2]crypto.Hash{m.Hash} }
 
 var hashDerivations = map[crypto.Hash]Type{
 	crypto.MD5: TypeMD5KeyDerivation, crypto.SHA1: TypeSHA1KeyDerivation, crypto.SHA224: TypeSHA224KeyDerivation,
@@ -79,6 +101,10 @@ func (m SHAKEDerive) Type() Type {
 	return Unavailable
 }
 
+func (m SHAKEDerive) problem() string {
+	return when(m.Type() == Unavailable, "SHAKE is of 128 or 256 bits")
+}
+
 // AESECBEncryptData makes a secret of data that the base key encrypts in ECB
 // mode, CKM_AES_ECB_ENCRYPT_DATA. Data is a multiple of 16 bytes.
 type AESECBEncryptData struct{ Data []byte }
@@ -86,12 +112,22 @@ type AESECBEncryptData struct{ Data []byte }
 // Type is CKM_AES_ECB_ENCRYPT_DATA.
 func (AESECBEncryptData) Type() Type { return TypeAESECBEncryptData }
 
+func (m AESECBEncryptData) problem() string { return blocksProblem(m.Data) }
+
+func (AESECBEncryptData) disclosure() Disclosure { return DisclosesCiphertext }
+
 // AESCBCEncryptData makes a secret of data that the base key encrypts in CBC
 // mode, CKM_AES_CBC_ENCRYPT_DATA. Data is a multiple of 16 bytes, IV 16 bytes.
 type AESCBCEncryptData struct{ IV, Data []byte }
 
 // Type is CKM_AES_CBC_ENCRYPT_DATA.
 func (AESCBCEncryptData) Type() Type { return TypeAESCBCEncryptData }
+
+func (m AESCBCEncryptData) problem() string {
+	return first(blocksProblem(m.Data), vectorProblem(m.IV, 16))
+}
+
+func (AESCBCEncryptData) disclosure() Disclosure { return DisclosesCiphertext }
 
 // HKDF is the key derivation of RFC 5869, CKM_HKDF_DERIVE, PKCS #11 v3.2
 // §6: Extract, Expand or both. The salt is Salt, or the value of SaltKey,
@@ -112,6 +148,25 @@ func (m HKDF) Type() Type {
 		return TypeHKDFData
 	}
 	return TypeHKDFDerive
+}
+
+func (m HKDF) problem() string {
+	return first(
+		when(!usable(m.Hash), "unknown hash function"),
+		when(!m.Extract && !m.Expand, "neither extract nor expand"),
+		when(len(m.Salt) > 0 && m.SaltKey != nil, "two salts"),
+		when(!m.Extract && (len(m.Salt) > 0 || m.SaltKey != nil), "a salt is for extract"),
+		when(!m.Expand && len(m.Info) > 0, "info is for expand"),
+		when(len(m.Salt) > maxShared || len(m.Info) > maxShared, "salt or info too long"))
+}
+
+func (m HKDF) hashes() [2]crypto.Hash { return [2]crypto.Hash{m.Hash} }
+
+func (m HKDF) disclosure() Disclosure {
+	if m.ToData {
+		return DisclosesData
+	}
+	return DisclosesNothing
 }
 
 func (m HKDF) keys() []KeyRef {
@@ -141,6 +196,16 @@ type PBKDF2 struct {
 // Type is CKM_PKCS5_PBKD2.
 func (PBKDF2) Type() Type { return TypePKCS5PBKD2 }
 
+func (m PBKDF2) problem() string {
+	return first(
+		when(!usable(m.Hash) || !slices.Contains(pbkdf2Hashes, m.Hash), "unknown hash function"),
+		when(m.Iterations < 1 || m.Iterations > maxIterations, "iterations out of range"),
+		when(len(m.Salt) == 0, "no salt"),
+		when(len(m.Salt) > maxShared || len(m.Password) > maxShared, "salt or password too long"))
+}
+
+func (m PBKDF2) hashes() [2]crypto.Hash { return [2]crypto.Hash{m.Hash} }
+
 // maxIterations bounds the time of PBKDF2; it is some seconds.
 const maxIterations = 10_000_000
 
@@ -149,57 +214,20 @@ var pbkdf2Hashes = []crypto.Hash{
 	crypto.SHA1, crypto.SHA224, crypto.SHA256, crypto.SHA384, crypto.SHA512, crypto.SHA512_224, crypto.SHA512_256,
 }
 
-// deriveProblem says what is wrong with the parameters of a derivation.
-func deriveProblem(m Mechanism) string {
-	switch m := m.(type) {
-	case ConcatenateBaseAndKey:
-		return when(m.Key == nil, "no second key")
-	case ConcatenateBaseAndData:
-		return stringProblem(m.Data)
-	case ConcatenateDataAndBase:
-		return stringProblem(m.Data)
-	case XORBaseAndData:
-		return first(stringProblem(m.Data), when(len(m.Data) == 0, "no data"))
-	case ExtractKeyFromKey:
-		return when(m.Bit < 0 || m.Bit > 8*maxShared, "no such bit")
-	case HashDerive:
-		return when(!usable(m.Hash), "unknown hash function")
-	case SHAKEDerive:
-		return when(m.Type() == Unavailable, "SHAKE is of 128 or 256 bits")
-	case AESECBEncryptData:
-		return blocksProblem(m.Data)
-	case AESCBCEncryptData:
-		return first(blocksProblem(m.Data), when(len(m.IV) != 16, "the initialisation vector is not 16 bytes"))
-	case HKDF:
-		return hkdfProblem(m)
-	case PBKDF2:
-		return pbkdf2Problem(m)
-	case KBKDF:
-		return kbkdfProblem(m)
-	}
-	return ""
-}
-
 func stringProblem(data []byte) string { return when(len(data) > maxShared, "data too long") }
 
 func blocksProblem(data []byte) string {
 	return first(stringProblem(data), when(len(data) == 0 || len(data)%16 != 0, "the data is no whole blocks"))
 }
 
-func hkdfProblem(m HKDF) string {
-	return first(
-		when(!usable(m.Hash), "unknown hash function"),
-		when(!m.Extract && !m.Expand, "neither extract nor expand"),
-		when(len(m.Salt) > 0 && m.SaltKey != nil, "two salts"),
-		when(!m.Extract && (len(m.Salt) > 0 || m.SaltKey != nil), "a salt is for extract"),
-		when(!m.Expand && len(m.Info) > 0, "info is for expand"),
-		when(len(m.Salt) > maxShared || len(m.Info) > maxShared, "salt or info too long"))
-}
-
-func pbkdf2Problem(m PBKDF2) string {
-	return first(
-		when(!usable(m.Hash) || !slices.Contains(pbkdf2Hashes, m.Hash), "unknown hash function"),
-		when(m.Iterations < 1 || m.Iterations > maxIterations, "iterations out of range"),
-		when(len(m.Salt) == 0, "no salt"),
-		when(len(m.Salt) > maxShared || len(m.Password) > maxShared, "salt or password too long"))
+func deriveForms() []form {
+	list := []form{
+		numberOf(TypeExtractKeyFromKey, 0, func(n int) Mechanism { return ExtractKeyFromKey{Bit: n} }),
+		plain(SHAKEDerive{Bits: 128}), plain(SHAKEDerive{Bits: 256}),
+		plain(HKDFKeyGen{}),
+	}
+	for h := range hashDerivations {
+		list = append(list, plain(HashDerive{h}))
+	}
+	return list
 }

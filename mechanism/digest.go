@@ -10,6 +10,10 @@ type Digest struct {
 // Type is CKM_SHA256 and the like.
 func (m Digest) Type() Type { return rowOf(m.Hash).digest }
 
+func (m Digest) problem() string { return when(!usable(m.Hash), "unknown hash function") }
+
+func (m Digest) hashes() [2]crypto.Hash { return [2]crypto.Hash{m.Hash} }
+
 // HMAC is a message authentication code by HMAC, such as CKM_SHA256_HMAC.
 // Length is that of the code in bytes, at least 4; 0 means that of the hash.
 // With a Length the type is CKM_SHA256_HMAC_GENERAL and the like.
@@ -24,4 +28,25 @@ func (m HMAC) Type() Type {
 		return rowOf(m.Hash).hmac
 	}
 	return rowOf(m.Hash).general
+}
+
+func (m HMAC) problem() string {
+	if !usable(m.Hash) {
+		return "unknown hash function"
+	}
+	return when(m.Length != 0 && (m.Length < minMAC || m.Length > m.Hash.Size()), "length not within 4 bytes and that of the hash")
+}
+
+func (m HMAC) hashes() [2]crypto.Hash { return [2]crypto.Hash{m.Hash} }
+
+func (m HMAC) pseudorandom() bool { return m.Length == 0 && usable(m.Hash) }
+
+func digestForms() (list []form) {
+	for _, row := range hashes {
+		list = append(list,
+			plain(Digest{Hash: row.hash}),
+			plain(HMAC{Hash: row.hash}),
+			numberOf(row.general, 1, func(n int) Mechanism { return HMAC{Hash: row.hash, Length: n} }))
+	}
+	return list
 }

@@ -22,6 +22,14 @@ func (m ECDSA) Type() Type {
 	return rowOf(m.Hash).ecdsa
 }
 
+func (m ECDSA) problem() string {
+	return when(m.Hash != 0 && !usable(m.Hash), "unknown hash function")
+}
+
+func (m ECDSA) hashes() [2]crypto.Hash { return [2]crypto.Hash{m.Hash} }
+
+func (m ECDSA) prehash() (crypto.Hash, Mechanism) { return m.Hash, ECDSA{} }
+
 // EdDSA is a signature on an Edwards curve, CKM_EDDSA, PKCS #11 v3.2 §6.3.
 // With Prehash the message is hashed by SHA-512 first (Ed25519ph), and with
 // Digested as well the input is that digest. Context is at most 255 bytes.
@@ -33,6 +41,20 @@ type EdDSA struct {
 
 // Type is CKM_EDDSA.
 func (EdDSA) Type() Type { return TypeEdDSA }
+
+func (m EdDSA) problem() string {
+	return first(
+		when(len(m.Context) > 255, "context longer than 255 bytes"),
+		when(m.Digested && !m.Prehash, "a digest is signed with Prehash only"))
+}
+
+func (m EdDSA) prehash() (crypto.Hash, Mechanism) {
+	if !m.Prehash || m.Digested {
+		return 0, nil
+	}
+	m.Digested = true
+	return crypto.SHA512, m
+}
 
 // ECDH is key agreement on an elliptic curve, CKM_ECDH1_DERIVE or
 // CKM_ECDH1_COFACTOR_DERIVE, PKCS #11 v3.2 §6.3.
@@ -54,4 +76,38 @@ func (m ECDH) Type() Type {
 		return TypeECDH1CofactorDerive
 	}
 	return TypeECDH1Derive
+}
+
+func (m ECDH) problem() string {
+	return first(
+		when(len(m.Public) == 0, "no public key"),
+		when(len(m.Public) > maxPoint, "public key too long"),
+		kdfProblem(m.KDF, m.SharedData))
+}
+
+func (m ECDH) hashes() [2]crypto.Hash {
+	h, _, _ := m.KDF.Hash()
+	return [2]crypto.Hash{h}
+}
+
+func kdfProblem(kdf KDF, shared []byte) string {
+	_, _, hashed := kdf.Hash()
+	null := kdf == 0 || kdf == KDFNull
+	return first(
+		when(!hashed && !null, "unknown key derivation function"),
+		when(null && len(shared) != 0, "shared data without a key derivation function"),
+		when(len(shared) > maxShared, "shared data too long"))
+}
+
+func ecForms() []form {
+	list := []form{
+		plain(ECDSA{}),
+		optional(ShapeEdDSA, EdDSA{}),
+		structure(ShapeECDH, ECDH{}),
+		structure(ShapeECDH, ECDH{Cofactor: true}),
+	}
+	for _, row := range hashes {
+		list = append(list, plain(ECDSA{Hash: row.hash}))
+	}
+	return list
 }

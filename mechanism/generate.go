@@ -40,3 +40,10 @@ type GenericSecretKeyGen struct{}
 
 // Type is CKM_GENERIC_SECRET_KEY_GEN.
 func (GenericSecretKeyGen) Type() Type { return TypeGenericSecretKeyGen }
+
+func generateForms() []form {
+	return []form{
+		plain(RSAKeyPairGen{}), plain(ECKeyPairGen{}), plain(ECEdwardsKeyPairGen{}), plain(ECMontgomeryKeyPairGen{}),
+		plain(AESKeyGen{}), plain(GenericSecretKeyGen{}),
+	}
+}

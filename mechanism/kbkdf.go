@@ -1,5 +1,7 @@
 package mechanism
 
+import "crypto"
+
 // KBKDFMode is the way in which [KBKDF] calls its function.
 type KBKDFMode int
 
@@ -60,6 +62,8 @@ func (m KBKDF) Type() Type {
 	return Unavailable
 }
 
+func (m KBKDF) hashes() [2]crypto.Hash { return hashesOf(Resolve(m.PRF)) }
+
 func (m KBKDF) keys() (keys []KeyRef) {
 	for _, f := range m.Fields {
 		if f.Kind == KeyField {
@@ -72,20 +76,11 @@ func (m KBKDF) keys() (keys []KeyRef) {
 // maxFields bounds the number of fields.
 const maxFields = 64
 
-func kbkdfProblem(m KBKDF) string {
+func (m KBKDF) problem() string {
 	if m.Type() == Unavailable || len(m.Fields) > maxFields || len(m.IV) > maxShared {
 		return "unknown mode, or too many parameters"
 	}
-	switch prf := Resolve(m.PRF).(type) {
-	case HMAC:
-		if prf.Length != 0 || !usable(prf.Hash) {
-			return "no pseudorandom function"
-		}
-	case AESCMAC:
-		if prf.Length != 0 {
-			return "no pseudorandom function"
-		}
-	default:
+	if prf, ok := Resolve(m.PRF).(interface{ pseudorandom() bool }); !ok || !prf.pseudorandom() {
 		return "no pseudorandom function"
 	}
 	count := map[FieldKind]int{}

@@ -3,6 +3,11 @@ package mechanism
 // Mechanism is a mechanism with its parameters: one of the types of this
 // package, [Raw], or a type of a token's maker. Values are immutable: fields
 // that are slices are shared and must not be written to while in use.
+//
+// What a type of this package knows of itself it has as optional methods, which
+// [Check], [Prehash], [Keys], [DisclosureOf] and [ForMessage] look for: what is
+// wrong with its parameters, which hash functions it needs, and so on. A type
+// that embeds one of them takes its behaviour over.
 type Mechanism interface {
 	// Type is the mechanism's type. It is [Unavailable] if the fields name
 	// no mechanism of the standard, which [Check] refuses.
@@ -27,8 +32,7 @@ func (m Raw) Type() Type { return m.T }
 
 // Keys returns the keys that a mechanism names as parameters, in order.
 func Keys(m Mechanism) []KeyRef {
-	switch m := Resolve(m).(type) {
-	case interface{ keys() []KeyRef }:
+	if m, ok := Resolve(m).(interface{ keys() []KeyRef }); ok {
 		return m.keys()
 	}
 	return nil

@@ -78,16 +78,11 @@ type Seal struct{ Nonce, Data, Tag []byte }
 // nonce and associated data, and the length of its tag in bytes. ok is false
 // for other mechanisms.
 func ForMessage(m Mechanism, nonce, data []byte) (one Mechanism, tag int, ok bool) {
-	switch m := Resolve(m).(type) {
-	case AESGCM:
-		m.IV, m.AAD = nonce, data
-		return m, m.TagSize(), true
-	case AESCCM:
-		m.Nonce, m.AAD, m.DataLen = nonce, data, 0
-		return m, m.TagSize(), true
-	case ChaCha20Poly1305:
-		m.Nonce, m.AAD = nonce, data
-		return m, 16, true
+	if m, yes := Resolve(m).(interface {
+		forMessage(nonce, data []byte) (Mechanism, int)
+	}); yes {
+		one, tag = m.forMessage(nonce, data)
+		return one, tag, true
 	}
 	return nil, 0, false
 }

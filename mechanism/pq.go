@@ -23,6 +23,8 @@ type MLDSA struct {
 // Type is CKM_ML_DSA.
 func (MLDSA) Type() Type { return TypeMLDSA }
 
+func (m MLDSA) problem() string { return additionalProblem(m.Hedge, m.Context) }
+
 // MLDSAKeyPairGen generates key pairs of the CKA_PARAMETER_SET that the public
 // template names, CKM_ML_DSA_KEY_PAIR_GEN.
 type MLDSAKeyPairGen struct{}
@@ -53,6 +55,15 @@ func (m SLHDSA) Type() Type {
 	return Unavailable
 }
 
+func (m SLHDSA) problem() string {
+	_, known := slhTypes[m.Hash]
+	return first(
+		additionalProblem(m.Hedge, m.Context),
+		when(m.Hash != 0 && (!known || !usable(m.Hash)), "unknown hash function"))
+}
+
+func (m SLHDSA) hashes() [2]crypto.Hash { return [2]crypto.Hash{m.Hash} }
+
 var slhTypes = map[crypto.Hash]Type{
 	crypto.SHA224: TypeHashSLHDSASHA224, crypto.SHA256: TypeHashSLHDSASHA256,
 	crypto.SHA384: TypeHashSLHDSASHA384, crypto.SHA512: TypeHashSLHDSASHA512,
@@ -67,17 +78,20 @@ type SLHDSAKeyPairGen struct{}
 // Type is CKM_SLH_DSA_KEY_PAIR_GEN.
 func (SLHDSAKeyPairGen) Type() Type { return TypeSLHDSAKeyPairGen }
 
-func mldsaProblem(m MLDSA) string { return additionalProblem(m.Hedge, m.Context) }
-
-func slhdsaProblem(m SLHDSA) string {
-	_, known := slhTypes[m.Hash]
-	return first(
-		additionalProblem(m.Hedge, m.Context),
-		when(m.Hash != 0 && (!known || !usable(m.Hash)), "unknown hash function"))
-}
-
 func additionalProblem(h Hedge, context []byte) string {
 	return first(
 		when(h > DeterministicRequired, "unknown hedge variant"),
 		when(len(context) > 255, "context longer than 255 bytes"))
+}
+
+func pqForms() []form {
+	list := []form{
+		plain(MLKEM{}), plain(MLKEMKeyPairGen{}),
+		optional(ShapeSigning, MLDSA{}), plain(MLDSAKeyPairGen{}),
+		optional(ShapeSigning, SLHDSA{}), plain(SLHDSAKeyPairGen{}),
+	}
+	for h := range slhTypes {
+		list = append(list, optional(ShapeSigning, SLHDSA{Hash: h}))
+	}
+	return list
 }

@@ -11,27 +11,14 @@ import "crypto"
 // hands the digest over.
 func Prehash(m Mechanism) (h crypto.Hash, prepared Mechanism) {
 	m = Resolve(m)
-	switch m := m.(type) {
-	case RSAPKCS:
-		if m.Hash != 0 && !m.Digested {
-			return m.Hash, RSAPKCS{Hash: m.Hash, Digested: true}
-		}
-	case RSAPSS:
-		if !m.Digested {
-			prepared := m
-			prepared.Digested = true
-			return m.Hash, prepared
-		}
-	case ECDSA:
-		if m.Hash != 0 {
-			return m.Hash, ECDSA{}
-		}
-	case EdDSA:
-		if m.Prehash && !m.Digested {
-			prepared := m
-			prepared.Digested = true
-			return crypto.SHA512, prepared
-		}
+	own, ok := m.(interface {
+		prehash() (h crypto.Hash, prepared Mechanism) // 0 for none
+	})
+	if !ok {
+		return 0, m
+	}
+	if h, prepared := own.prehash(); h != 0 {
+		return h, prepared
 	}
 	return 0, m
 }

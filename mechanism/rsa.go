@@ -32,6 +32,21 @@ func (m RSAPKCS) Type() Type {
 	return rowOf(m.Hash).rsaPKCS
 }
 
+func (m RSAPKCS) problem() string {
+	return first(
+		when(m.Hash != 0 && !usable(m.Hash), "unknown hash function"),
+		when(m.SessionKeyLen < 0, "negative length"))
+}
+
+func (m RSAPKCS) hashes() [2]crypto.Hash { return [2]crypto.Hash{m.Hash} }
+
+func (m RSAPKCS) prehash() (crypto.Hash, Mechanism) {
+	if m.Hash == 0 || m.Digested {
+		return 0, nil
+	}
+	return m.Hash, RSAPKCS{Hash: m.Hash, Digested: true}
+}
+
 // RSAX509 is RSA without padding, CKM_RSA_X_509, PKCS #11 v3.2 §6.1. Input
 // and output are big endian and as long as the modulus; shorter input is
 // extended by leading zeros.
@@ -59,6 +74,22 @@ func (m RSAPSS) Type() Type {
 		return TypeRSAPKCSPSS
 	}
 	return rowOf(m.Hash).rsaPSS
+}
+
+func (m RSAPSS) problem() string {
+	return first(
+		when(!usable(m.Hash) || !usable(m.MGFHash()), "unknown hash function"),
+		when(m.Salt < NoSalt || m.Salt > maxSalt, "salt length out of range"))
+}
+
+func (m RSAPSS) hashes() [2]crypto.Hash { return [2]crypto.Hash{m.Hash, m.MGFHash()} }
+
+func (m RSAPSS) prehash() (crypto.Hash, Mechanism) {
+	if m.Digested {
+		return 0, nil
+	}
+	m.Digested = true
+	return m.Hash, m
 }
 
 // SaltLength returns the length of the salt in bytes.
@@ -93,10 +124,32 @@ type RSAOAEP struct {
 // Type is CKM_RSA_PKCS_OAEP.
 func (RSAOAEP) Type() Type { return TypeRSAPKCSOAEP }
 
+func (m RSAOAEP) problem() string {
+	return first(
+		when(!usable(m.Hash) || !usable(m.MGFHash()), "unknown hash function"),
+		when(len(m.Label) > maxShared, "label too long"))
+}
+
+func (m RSAOAEP) hashes() [2]crypto.Hash { return [2]crypto.Hash{m.Hash, m.MGFHash()} }
+
 // MGFHash returns the hash function of MGF1.
 func (m RSAOAEP) MGFHash() crypto.Hash {
 	if m.MGF == 0 {
 		return m.Hash
 	}
 	return m.MGF
+}
+
+func rsaForms() []form {
+	list := []form{
+		plain(RSAPKCS{}), plain(RSAX509{}),
+		structure(ShapePSS, RSAPSS{Digested: true}),
+		structure(ShapeOAEP, RSAOAEP{}),
+	}
+	for _, row := range hashes {
+		list = append(list,
+			plain(RSAPKCS{Hash: row.hash}),
+			optional(ShapePSS, RSAPSS{Hash: row.hash})) // the type implies the parameter
+	}
+	return list
 }

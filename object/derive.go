@@ -41,7 +41,7 @@ func CheckDerive(from []Template, t Template, m mechanism.Mechanism) (Template, 
 			return nil, err
 		}
 	}
-	return t, derivePolicy(op, from[0], t, allowed, mechanism.Resolve(m))
+	return t, derivePolicy(op, from[0], t, allowed, m)
 }
 
 // tightens refuses a template that is weaker than a secret base key.
@@ -58,21 +58,21 @@ func tightens(op string, base, t, allowed Template) error {
 	return nil
 }
 
-// derivePolicy has what goes for single mechanisms.
+// derivePolicy has what follows from what a mechanism tells of the base key.
 func derivePolicy(op string, base, t, allowed Template, m mechanism.Mechanism) error {
 	sensitive := Is(base, AttrSensitive) || off(base, AttrExtractable)
 	clear := off(t, AttrSensitive) && !off(allowed, AttrSensitive)
-	switch m := m.(type) {
-	case mechanism.AESECBEncryptData, mechanism.AESCBCEncryptData:
+	switch mechanism.DisclosureOf(m) {
+	case mechanism.DisclosesCiphertext:
 		if clear || Is(base, AttrWrap) || Is(base, AttrUnwrap) || Is(base, AttrDecrypt) {
 			return ckr.Newf(ckr.TemplateInconsistent, op, "%s would encrypt", m.Type())
 		}
-	case mechanism.XORBaseAndData, mechanism.ExtractKeyFromKey:
+	case mechanism.DisclosesParts:
 		if sensitive {
 			return ckr.Newf(ckr.MechanismInvalid, op, "%s shows sensitive keys", m.Type())
 		}
-	case mechanism.HKDF:
-		if sensitive && m.ToData {
+	case mechanism.DisclosesData:
+		if sensitive {
 			return ckr.Newf(ckr.MechanismParamInvalid, op, "data of a sensitive key could be a key of its own")
 		}
 	}

@@ -67,34 +67,66 @@ func (r *reader) skips(signature string) bool {
 	return r.err == nil && len(r.b) == 0
 }
 
-// parameter reads the structure that follows a type. What has none of its own
-// here is nothing or a byte array, and the mechanism decides.
+// parameter reads what follows a type. What has no structure here is nothing or
+// a byte array, and the mechanism decides.
 func (r *reader) parameter(t mechanism.Type) mechanism.Mechanism {
-	if h, digested, ok := pssOf(t); ok {
-		return r.pss(h, digested)
-	}
-	switch t {
-	case mechanism.TypeRSAPKCSOAEP:
-		hash, mgf := r.ulong(), r.ulong()
-		r.ulong() // the source: CKZ_DATA_SPECIFIED or none
-		label := r.array()
-		return mechanism.RSAOAEP{Hash: hashOf(hash), MGF: mgfHash(mgf), Label: clone(label)}
-	case mechanism.TypeECDH1Derive, mechanism.TypeECDH1CofactorDerive:
-		kdf, shared, public := r.ulong(), r.array(), r.array()
-		return mechanism.ECDH{
-			KDF: mechanism.KDF(kdf), SharedData: clone(shared), Public: clone(public),
-			Cofactor: t == mechanism.TypeECDH1CofactorDerive,
-		}
-	case mechanism.TypeAESCTR:
-		bits, block := r.ulong(), r.array()
-		return mechanism.AESCTR{CounterBits: int(min(bits, 1<<16)), CB: clone(block)}
-	case mechanism.TypeAESGCM:
-		iv := r.array()
-		r.ulong() // bits of the vector
-		aad, tag := r.array(), r.ulong()
-		return mechanism.AESGCM{IV: clone(iv), AAD: clone(aad), TagBits: int(min(tag, 1<<16))}
+	shape, blank := mechanism.ShapeOf(t)
+	if read := structures[shape]; read != nil {
+		return read(r, blank)
 	}
 	return mechanism.Resolve(mechanism.Raw{T: t, Param: r.plain()})
+}
+
+// structures has what reads each shape of parameter that is a structure on the
+// wire into a mechanism of which all is set that its type says.
+var structures = map[mechanism.Shape]func(r *reader, blank mechanism.Mechanism) mechanism.Mechanism{
+	mechanism.ShapePSS:  into((*reader).pss),
+	mechanism.ShapeOAEP: into((*reader).oaep),
+	mechanism.ShapeECDH: into((*reader).ecdh),
+	mechanism.ShapeCTR:  into((*reader).ctr),
+	mechanism.ShapeGCM:  into((*reader).gcm),
+}
+
+// into makes a reader of one type's parameters one for all types.
+func into[M mechanism.Mechanism](read func(*reader, *M)) func(*reader, mechanism.Mechanism) mechanism.Mechanism {
+	return func(r *reader, blank mechanism.Mechanism) mechanism.Mechanism {
+		m := blank.(M)
+		read(r, &m)
+		return m
+	}
+}
+
+func (r *reader) pss(m *mechanism.RSAPSS) {
+	implied := m.Hash
+	hash, mgf, salt := hashOf(r.ulong()), mgfHash(r.ulong()), r.ulong()
+	m.Hash, m.MGF, m.Salt = hash, mgf, int(min(salt, 1<<16))
+	if salt == 0 {
+		m.Salt = mechanism.NoSalt
+	}
+	if implied != 0 && hash != implied {
+		m.Hash = unknownHash // the parameter contradicts the type
+	}
+}
+
+func (r *reader) oaep(m *mechanism.RSAOAEP) {
+	m.Hash, m.MGF = hashOf(r.ulong()), mgfHash(r.ulong())
+	r.ulong() // the source: CKZ_DATA_SPECIFIED or none
+	m.Label = clone(r.array())
+}
+
+func (r *reader) ecdh(m *mechanism.ECDH) {
+	m.KDF = mechanism.KDF(r.ulong())
+	m.SharedData, m.Public = clone(r.array()), clone(r.array())
+}
+
+func (r *reader) ctr(m *mechanism.AESCTR) {
+	m.CounterBits, m.CB = int(min(r.ulong(), 1<<16)), clone(r.array())
+}
+
+func (r *reader) gcm(m *mechanism.AESGCM) {
+	m.IV = clone(r.array())
+	r.ulong() // bits of the vector
+	m.AAD, m.TagBits = clone(r.array()), int(min(r.ulong(), 1<<16))
 }
 
 // plain is a parameter that is a byte array or a number, as the length of a
@@ -112,31 +144,6 @@ func (r *reader) plain() []byte {
 }
 
 func clone(b []byte) []byte { return append([]byte(nil), b...) }
-
-// pssOf tells of a PSS mechanism which hash its type implies.
-func pssOf(t mechanism.Type) (h crypto.Hash, digested, ok bool) {
-	if t == mechanism.TypeRSAPKCSPSS {
-		return 0, true, true
-	}
-	for h := crypto.Hash(1); h < unknownHash; h++ {
-		if (mechanism.RSAPSS{Hash: h}).Type() == t && t != mechanism.Unavailable {
-			return h, false, true
-		}
-	}
-	return 0, false, false
-}
-
-func (r *reader) pss(implied crypto.Hash, digested bool) mechanism.Mechanism {
-	hash, mgf, salt := hashOf(r.ulong()), mgfHash(r.ulong()), r.ulong()
-	m := mechanism.RSAPSS{Hash: hash, MGF: mgf, Salt: int(min(salt, 1<<16)), Digested: digested}
-	if salt == 0 {
-		m.Salt = mechanism.NoSalt
-	}
-	if implied != 0 && hash != implied {
-		m.Hash = unknownHash // the parameter contradicts the type
-	}
-	return m
-}
 
 // unknownHash is refused by every mechanism.
 const unknownHash = crypto.Hash(255)

@@ -56,6 +56,7 @@ func calls(ctx context.Context, s *session.Session, o, pub, priv *object.Object)
 		"Login":              func() error { return s.Login(ctx, token.User, pin(userPIN)) },
 		"Logout":             func() error { return s.Logout(ctx) },
 		"Mechanisms":         func() error { return second(s.Mechanisms(ctx, priv)) },
+		"NeedsLogin":         func() error { return second(s.NeedsLogin(ctx)) },
 		"NewDecrypt":         func() error { return second(s.NewDecrypt(ctx, mechanism.RSAPKCS{}, priv)) },
 		"NewEncrypt":         func() error { return second(s.NewEncrypt(ctx, mechanism.RSAPKCS{}, priv)) },
 		"NewDigest":          func() error { return second(s.NewDigest(ctx, mechanism.Digest{Hash: 5})) },

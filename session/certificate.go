@@ -10,8 +10,10 @@ import (
 	"crypto/x509"
 	"math/big"
 
+	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/fingerprint"
 	"github.com/go-cryptoki/cryptoki/object"
+	"github.com/go-cryptoki/cryptoki/token"
 )
 
 // KeyID is the CKA_ID that goes with a public key where nobody chose another:
@@ -40,20 +42,84 @@ func KeyID(pub crypto.PublicKey) []byte {
 }
 
 // StoreCertificate stores a certificate on the token, with the attributes that
-// follow from it: subject, issuer, serial number, value, and KeyID of its
-// public key as CKA_ID. What is given in more goes before that; CKA_TOKEN false
-// makes a session object of it. Errors: as of Create.
+// follow from it: subject, issuer, serial number, value, the common name as
+// CKA_LABEL, and as CKA_ID that of the key on the token that it certifies, if
+// the session sees one, else KeyID of its public key. A card whose objects have
+// fixed places, such as a PIV card, has labels of its own, and the certificate
+// goes to the slot of its key. What is given in more goes before all that;
+// CKA_TOKEN false makes a session object of it. The card is reached, also to
+// find the key. Errors: as of Create, which are ckr.TemplateIncomplete if no
+// slot is known to have the certificate's key and none is given as CKA_ID;
+// ckr.ArgumentsBad for a certificate that is nil or was not parsed.
 func (s *Session) StoreCertificate(ctx context.Context, cert *x509.Certificate, more ...object.Attribute) (*object.Object, error) {
+	const op = "store certificate"
+	if cert == nil || len(cert.Raw) == 0 || cert.SerialNumber == nil {
+		return nil, ckr.Newf(ckr.ArgumentsBad, op, "a certificate is needed that was parsed from its DER")
+	}
+	if _, err := s.Info(); err != nil {
+		return nil, token.Wrap(op, err)
+	}
 	t := object.Template{
 		object.AttrClass.Is(object.ClassCertificate), object.AttrCertificateType.Is(object.CertificateX509),
-		object.AttrToken.Is(true), object.AttrLabel.Is(cert.Subject.CommonName),
+		object.AttrToken.Is(true),
 		object.AttrSubject.Is(cert.RawSubject), object.AttrIssuer.Is(cert.RawIssuer),
 		object.AttrSerialNumber.Is(derInteger(cert.SerialNumber)), object.AttrValue.Is(cert.Raw),
+	}.With(more...)
+	about, err := s.Token().Info(ctx)
+	if err != nil {
+		return nil, token.Wrap(op, err)
 	}
-	if id := KeyID(cert.PublicKey); id != nil {
-		t = append(t, object.AttrID.Is(id))
+	if about.FixedPlaces && object.Is(t, object.AttrToken) {
+		return s.Create(ctx, t...)
 	}
-	return s.Create(ctx, t.With(more...)...)
+	if !t.Has(object.AttrLabel.Type) {
+		t = append(t, object.AttrLabel.Is(cert.Subject.CommonName))
+	}
+	if !t.Has(object.AttrID.Type) {
+		id, err := s.idFor(ctx, cert.PublicKey)
+		if err != nil {
+			return nil, token.Wrap(op, err)
+		}
+		if id != nil {
+			t = append(t, object.AttrID.Is(id))
+		}
+	}
+	return s.Create(ctx, t...)
+}
+
+// idFor returns the CKA_ID of what belongs to a public key: that of the key on
+// the token, else KeyID.
+func (s *Session) idFor(ctx context.Context, pub crypto.PublicKey) ([]byte, error) {
+	usual := KeyID(pub)
+	if usual == nil {
+		return nil, nil
+	}
+	classes := []object.Class{object.ClassPrivateKey, object.ClassPublicKey}
+	for _, class := range classes { // which the card's directories tell
+		for _, err := range s.Find(ctx, object.AttrClass.Is(class), object.AttrID.Is(usual)) {
+			return usual, err
+		}
+	}
+	for _, class := range classes {
+		for o, err := range s.Find(ctx, object.AttrClass.Is(class)) {
+			if err != nil {
+				return nil, err
+			}
+			id, err := object.Get(ctx, o, object.AttrID)
+			if err != nil || len(id) == 0 {
+				continue // it has none to share
+			}
+			if key, err := s.PublicKey(ctx, o); err == nil && isSameKey(pub, key) {
+				return id, nil
+			}
+		}
+	}
+	return usual, nil
+}
+
+func isSameKey(a, b crypto.PublicKey) bool {
+	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.Equal(b)
 }
 
 // derInteger is a non-negative number of less than 128 bytes as a DER INTEGER;

@@ -43,7 +43,7 @@ func (k *ecKey) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte
 }
 
 func (k *ecKey) SignMessage(_ io.Reader, msg []byte, opts crypto.SignerOpts) ([]byte, error) {
-	if opts != nil && opts.HashFunc() == 0 {
+	if !isMissing(opts) && opts.HashFunc() == 0 {
 		return nil, ckr.Newf(ckr.MechanismParamInvalid, "sign", "ECDSA signs a digest: name the hash")
 	}
 	digest, err := digestOf(msg, opts)
@@ -54,8 +54,10 @@ func (k *ecKey) SignMessage(_ io.Reader, msg []byte, opts crypto.SignerOpts) ([]
 }
 
 func (k *ecKey) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	if _, err := hashOf(digest, opts); err != nil {
-		return nil, err
+	if opts != nil { // crypto/ecdsa does not need them
+		if _, err := hashOf(digest, opts); err != nil {
+			return nil, err
+		}
 	}
 	sig, err := k.sign(ctx, mechanism.ECDSA{}, digest)
 	if err != nil {

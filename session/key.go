@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
@@ -32,6 +33,15 @@ import (
 //
 // Signatures have the form that the standard library gives them: ECDSA in
 // ASN.1. Methods without a context use that of WithContext.
+//
+// Options are those that the standard library's own keys take. An RSA key signs
+// with PKCS #1 v1.5 the digests of all hash functions that crypto/rsa signs
+// with, also crypto.MD5SHA1 of TLS 1.0 and 1.1, and the hash function of a
+// digest that is given need not be linked into the program; PSS needs it
+// linked. An ECDSA key signs a digest without options, too. Where crypto/rsa
+// and crypto/ed25519 panic, on missing options or an unknown hash function,
+// and where a digest has not the length of its hash, the result is an error:
+// ckr.ArgumentsBad, ckr.MechanismParamInvalid, ckr.DataLenRange.
 type Key interface {
 	crypto.Signer
 	// SignContext is Sign with a context. There is no rand: the card has a
@@ -281,24 +291,41 @@ func (s *Session) agree(ctx context.Context, m mechanism.ECDH, o *object.Object)
 	return secret, nil
 }
 
-// hashOf returns the hash that opts name and checks the digest's length.
+// hashOf returns the hash that opts name and checks the digest's length. The
+// hash need not be linked into the program, for the digest is given.
 func hashOf(digest []byte, opts crypto.SignerOpts) (crypto.Hash, error) {
-	if pss, ok := opts.(*rsa.PSSOptions); opts == nil || ok && pss == nil {
+	if isMissing(opts) {
 		return 0, ckr.Newf(ckr.ArgumentsBad, "sign", "no options given")
 	}
 	h := opts.HashFunc()
-	if h != 0 && !h.Available() {
-		return 0, ckr.Newf(ckr.MechanismParamInvalid, "sign", "the hash function %v is not linked in", h)
+	if h == 0 {
+		return 0, nil
 	}
-	if h != 0 && len(digest) != h.Size() {
+	if !isHash(h) {
+		return 0, ckr.Newf(ckr.MechanismParamInvalid, "sign", "no hash function has the number %d", h)
+	}
+	if len(digest) != h.Size() {
 		return 0, ckr.Newf(ckr.DataLenRange, "sign", "a digest of %v has %d bytes, not %d", h, h.Size(), len(digest))
 	}
 	return h, nil
 }
 
+// isHash reports whether a hash function is one that package crypto knows, so
+// that its length can be had without a panic.
+func isHash(h crypto.Hash) bool { return h > 0 && h <= crypto.BLAKE2b_512 || h.Available() }
+
+// isMissing reports whether there are no options: nil, or a nil pointer.
+func isMissing(opts crypto.SignerOpts) bool {
+	if opts == nil {
+		return true
+	}
+	v := reflect.ValueOf(opts)
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}
+
 // digestOf hashes a message as opts say, for SignMessage.
 func digestOf(msg []byte, opts crypto.SignerOpts) ([]byte, error) {
-	if pss, ok := opts.(*rsa.PSSOptions); opts == nil || ok && pss == nil {
+	if isMissing(opts) {
 		return nil, ckr.Newf(ckr.ArgumentsBad, "sign", "no options given")
 	}
 	h := opts.HashFunc()
@@ -306,7 +333,7 @@ func digestOf(msg []byte, opts crypto.SignerOpts) ([]byte, error) {
 	case h == 0:
 		return msg, nil
 	case !h.Available():
-		return nil, ckr.Newf(ckr.MechanismParamInvalid, "sign", "the hash function %v is not linked in", h)
+		return nil, ckr.Newf(ckr.MechanismParamInvalid, "sign", "the hash function %v is not linked in; import its package", h)
 	}
 	d := h.New()
 	d.Write(msg)

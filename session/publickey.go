@@ -9,6 +9,7 @@ import (
 	"crypto/mlkem"
 	"crypto/rsa"
 	"crypto/x509"
+	"fmt"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
@@ -45,15 +46,23 @@ func (s *Session) PublicKey(ctx context.Context, o *object.Object) (crypto.Publi
 	if !ok || len(id) == 0 {
 		return nil, ckr.Newf(ckr.KeyNeeded, op, "the private key has neither a public key nor an id")
 	}
+	var unreadable error
 	for _, class := range []object.Class{object.ClassPublicKey, object.ClassCertificate} {
 		for o, err := range s.Find(ctx, object.AttrClass.Is(class), object.AttrID.Is(id)) {
 			if err != nil {
 				return nil, err
 			}
-			if pub, err := s.PublicKey(ctx, o); err == nil && sameType(pub, own) {
+			pub, err := s.PublicKey(ctx, o)
+			if err == nil && sameType(pub, own) {
 				return pub, nil
 			}
+			if err != nil {
+				unreadable = fmt.Errorf("%v: %w", o, err)
+			}
 		}
+	}
+	if unreadable != nil {
+		return nil, ckr.Newf(ckr.KeyNeeded, op, "no public key or certificate with the id %x can be read: %w", id, unreadable)
 	}
 	return nil, ckr.Newf(ckr.KeyNeeded, op, "no public key or certificate has the id %x", id)
 }

@@ -3,10 +3,12 @@ package session
 import (
 	"context"
 	"crypto"
+	"crypto/fips140"
 	"crypto/rsa"
 	"io"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/rsapad"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 )
 
@@ -33,30 +35,53 @@ func (k *rsaKey) SignMessage(_ io.Reader, msg []byte, opts crypto.SignerOpts) ([
 }
 
 func (k *rsaKey) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	m, err := k.signMechanism(digest, opts)
-	if err != nil {
-		return nil, err
-	}
-	return k.sign(ctx, m, digest)
-}
-
-// signMechanism translates the options of crypto/rsa.
-func (k *rsaKey) signMechanism(digest []byte, opts crypto.SignerOpts) (mechanism.Mechanism, error) {
 	h, err := hashOf(digest, opts)
 	if err != nil {
 		return nil, err
 	}
-	pss, ok := opts.(*rsa.PSSOptions)
-	if !ok {
-		return mechanism.RSAPKCS{Hash: h, Digested: h != 0}, nil
+	if pss, ok := opts.(*rsa.PSSOptions); ok {
+		m, err := k.pss(h, pss)
+		if err != nil {
+			return nil, err
+		}
+		return k.sign(ctx, m, digest)
 	}
+	m, input, err := pkcs1(h, digest)
+	if err != nil {
+		return nil, err
+	}
+	return k.sign(ctx, m, input)
+}
+
+// pkcs1 returns how a digest is signed with PKCS #1 v1.5, as rsa.SignPKCS1v15
+// does it: 0 means that the input is signed as it is. What no mechanism is made
+// of, such as the digests of TLS 1.0, becomes a DigestInfo here.
+func pkcs1(h crypto.Hash, digest []byte) (m mechanism.Mechanism, input []byte, err error) {
+	if h == 0 || h != crypto.MD5 && mechanism.Permitted(h) {
+		return mechanism.RSAPKCS{Hash: h, Digested: h != 0}, digest, nil
+	}
+	if fips140.Enforced() {
+		return nil, nil, ckr.Newf(ckr.MechanismInvalid, "sign", "the FIPS 140 mode of this program forbids %v", h)
+	}
+	input, err = rsapad.DigestInfo(h, digest)
+	return mechanism.RSAPKCS{}, input, err
+}
+
+// pss translates the options of PSS.
+func (k *rsaKey) pss(h crypto.Hash, pss *rsa.PSSOptions) (mechanism.Mechanism, error) {
 	if h == 0 {
 		return nil, ckr.Newf(ckr.MechanismParamInvalid, "sign", "PSS needs a hash")
+	}
+	if !h.Available() {
+		return nil, ckr.Newf(ckr.MechanismParamInvalid, "sign", "PSS computes %v, which is not linked in; import its package", h)
 	}
 	m := mechanism.RSAPSS{Hash: h, Digested: true}
 	switch {
 	case pss.SaltLength == rsa.PSSSaltLengthAuto:
 		m.Salt = (k.pub.N.BitLen()-1+7)/8 - h.Size() - 2
+		if fips140.Enabled() { // as crypto/rsa has it, FIPS 186-5 §5.4
+			m.Salt = min(m.Salt, h.Size())
+		}
 		if m.Salt <= 0 {
 			m.Salt = mechanism.NoSalt
 		}

@@ -116,6 +116,13 @@ func (s *Session) Find(ctx context.Context, match ...object.Attribute) iter.Seq2
 	return s.seat.Find(ctx, match...)
 }
 
+// NeedsLogin reports whether a login of the user may show objects that have all
+// the given attributes and that the session does not see now, so that nobody is
+// asked for a PIN in vain; see token.Seat.NeedsLogin.
+func (s *Session) NeedsLogin(ctx context.Context, match ...object.Attribute) (bool, error) {
+	return s.seat.NeedsLogin(ctx, match...)
+}
+
 // Create makes an object from its attributes; see token.Seat.Create.
 func (s *Session) Create(ctx context.Context, template ...object.Attribute) (*object.Object, error) {
 	return s.seat.Create(ctx, template...)

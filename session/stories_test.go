@@ -296,7 +296,7 @@ func TestBadHandles(t *testing.T) {
 	} {
 		for call, f := range calls(ctx, s, o, o, o) {
 			switch call {
-			case "Close", "Create", "Digest", "Find", "GenerateKey", "GenerateKeyPair", "Info", "InitPIN", "Login", "Logout",
+			case "Close", "Create", "Digest", "Find", "GenerateKey", "GenerateKeyPair", "Info", "InitPIN", "Login", "Logout", "NeedsLogin",
 				"NewDigest", "Random", "ResumeDigest", "SeedRandom", "SetPIN", "StoreCertificate", "UnblockPIN":
 				continue // they take no handle
 			}

@@ -58,18 +58,11 @@ func (s *Session) UnwrapAuthenticated(ctx context.Context, m mechanism.Mechanism
 
 // associate puts associated data into a mechanism.
 func associate(op string, m mechanism.Mechanism, data []byte) (mechanism.Mechanism, error) {
-	var own []byte
-	out := mechanism.Resolve(m)
-	switch m := out.(type) {
-	case mechanism.AESGCM:
-		own, m.AAD = m.AAD, data
-		out = m
-	case mechanism.AESCCM:
-		own, m.AAD = m.AAD, data
-		out = m
-	case nil:
+	if mechanism.Resolve(m) == nil {
 		return nil, token.Wrap(op, mechanism.Check(nil))
-	default:
+	}
+	out, own, ok := mechanism.Associate(m, data)
+	if !ok {
 		return nil, ckr.Newf(ckr.MechanismInvalid, op, "%v has no associated data", m.Type())
 	}
 	if len(own) > 0 {

@@ -114,6 +114,7 @@ func (l *List) slotsOf(r *reader) []*Slot {
 		if i > 0 {
 			id = l.hub.id(place{r.name, r.found[i].driver, r.found[i].index})
 		}
+		c.SetSlot(uint64(id))
 		info.Driver = r.found[i].driver
 		out = append(out, &Slot{id: id, list: l, info: info, card: c})
 	}

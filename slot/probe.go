@@ -118,6 +118,6 @@ func (h *Hub) settle(r *reader, p *probe, conn *apdu.Conn, found []recognised, e
 		return
 	}
 	for _, f := range found {
-		r.cards = append(r.cards, token.NewCard(f.backend))
+		r.cards = append(r.cards, token.NewCard(f.backend, r.name))
 	}
 }

@@ -31,7 +31,7 @@ func (s *Seat) writeAuth(ctx context.Context, op string, v Verb, ref Ref) (Auth,
 		return Auth{}, Wrap(op, ctx.Err())
 	}
 	defer func() { <-s.t.asking }()
-	p, err := s.ask(ctx, PINRequest{Reason: ReasonWrite, Role: SO, Token: info, Tries: info.SOTries})
+	p, err := s.ask(ctx, s.t.card.Request(ReasonWrite, SO, info))
 	if err != nil {
 		return Auth{}, askError(op, err)
 	}

@@ -10,8 +10,9 @@ import (
 )
 
 // Ref is a Backend's own name for an object. It stays the same for as long as
-// the object exists on the card, and is not used again for another one while
-// somebody may remember it.
+// the object exists on the card. A Backend whose Refs name places on the card
+// that may hold another object later is either a [Prover], which gives another
+// object another Ref, or leaves it to Card to compare public keys.
 type Ref string
 
 // Record is an object as a directory of the card shows it.
@@ -19,14 +20,23 @@ type Record struct {
 	Ref     Ref
 	Private bool // exists for the logged-in user only
 	// Known holds the attributes that are known without another exchange. It
-	// has CKA_CLASS, CKA_TOKEN and CKA_PRIVATE at least.
+	// has CKA_CLASS, CKA_TOKEN and CKA_PRIVATE at least, and CKA_UNIQUE_ID,
+	// which names the object's place on the card: Card adds what tells the
+	// object from others that the place may hold.
 	Known object.Template
 	// Err says why the object is shown but cannot be read, or nil.
 	Err error
-	// Unsure says that nobody has looked yet whether the object is there. The
-	// Backend is a Confirmer then, and is asked before the object is shown.
-	Unsure bool
+	// Place is nil, except for an object of which nobody has looked yet
+	// whether it is there. It has the attributes then that any object found
+	// there has; Known is what is remembered, and Private is false if only
+	// the look can tell. The Backend is a Confirmer, and is asked before the
+	// object is shown.
+	Place object.Template
 }
+
+// unconfirmed reports whether nobody has looked yet whether the object is
+// there.
+func (r *Record) unconfirmed() bool { return r.Place != nil }
 
 // Info describes a token (PKCS #11 v3.2 §3.2, CK_TOKEN_INFO).
 type Info struct {
@@ -34,12 +44,22 @@ type Info struct {
 	Manufacturer string
 	Model        string
 	Serial       string
-	Flags        Flags
+	// Identity names the card among all cards, and on it the token, in full
+	// where Serial has no room for it. It is empty if the card has no number of
+	// its own: then nothing but its keys tells it from others.
+	Identity string
+	Flags    Flags
 	// Lengths of PINs in bytes; a maximum of 0 means unknown.
 	MinPIN, MaxPIN     int
 	MinSOPIN, MaxSOPIN int
+	// MinPUK and MaxPUK are the same of the unblocking PIN. What is shorter or
+	// longer is not sent, since the card might count it as a wrong one.
+	MinPUK, MaxPUK int
 	// BinarySOPIN says that the SO's secret is a key, which may be any bytes.
 	BinarySOPIN bool
+	// FixedPlaces says that the card has places for its objects, each with a
+	// CKA_LABEL and a CKA_ID of its own, which nobody else chooses.
+	FixedPlaces bool
 	// Tries left, as far as the card has told.
 	UserTries, SOTries ckr.Tries
 	// Memory in bytes; -1 means unavailable.
@@ -197,9 +217,20 @@ type Sibling interface {
 
 // Confirmer is a Backend that lists objects before it has looked whether they
 // are there. Confirm looks, in few exchanges, and returns the record as it is
-// then, or ckr.ObjectHandleInvalid if there is no such object.
+// then, or ckr.ObjectHandleInvalid if there is no such object. The record has
+// another Ref if another object has taken the place of the one that was listed.
+// The user need not be logged in.
 type Confirmer interface {
 	Confirm(ctx context.Context, ref Ref) (Record, error)
+}
+
+// Prover is a Backend that proves in each use that the private key behind a
+// Ref is the one that was listed under it, also after other programs used the
+// card: a use of another key ends with ckr.KeyHandleInvalid and gives no
+// result. For Backends that are none, Card reads the public key again after the
+// listing changed.
+type Prover interface {
+	ProvesKeys()
 }
 
 // Hider is a Backend whose directories of private objects may be readable for

@@ -17,6 +17,8 @@ import (
 // Locks are taken in this order: the card's transaction, Card.mu, Token.mu.
 type Card struct {
 	backend Backend
+	reader  string        // the reader that it is in
+	slot    atomic.Uint64 // and the slot's id, once it has one
 
 	mu       sync.Mutex
 	tokens   map[*Token]struct{}
@@ -45,9 +47,22 @@ const (
 	doubtful // somebody else may have changed it
 )
 
-// NewCard returns a Card over a Backend.
-func NewCard(b Backend) *Card {
-	return &Card{backend: b, tokens: make(map[*Token]struct{})}
+// NewCard returns a Card over a Backend. The name of the reader tells people who
+// are asked for a PIN where the card is; it is empty for a token that is in none.
+func NewCard(b Backend, reader string) *Card {
+	return &Card{backend: b, reader: reader, tokens: make(map[*Token]struct{})}
+}
+
+// SetSlot notes the id of the card's slot, for people who are asked for a PIN.
+func (c *Card) SetSlot(id uint64) { c.slot.Store(id) }
+
+// Request returns what a person is told who is asked for a PIN of the token.
+func (c *Card) Request(reason PINReason, r Role, about Info) PINRequest {
+	q := PINRequest{Reason: reason, Role: r, Token: about, Reader: c.reader, Slot: c.slot.Load(), Tries: about.UserTries}
+	if r == SO {
+		q.Tries = about.SOTries
+	}
+	return q
 }
 
 // Application returns the view of one more application: it has a login,
@@ -248,6 +263,40 @@ func (c *Card) ensure(ctx context.Context, r Role) error {
 	}
 	c.mark(r, verified)
 	return nil
+}
+
+// spare refuses to send a PIN that nobody has typed for this use unless the card
+// has another try. It runs inside a unit. Errors: ckr.PINIncorrect with
+// ErrLastTry.
+func (c *Card) spare(ctx context.Context, r Role, p PIN) error {
+	if p.secret == nil || !p.secret.remembered {
+		return nil
+	}
+	if r == ContextSpecific {
+		r = User
+	}
+	var tries ckr.Tries
+	if q, ok := c.backend.(PINStatus); ok {
+		still, left, err := q.PINStatus(ctx, r)
+		if err != nil || still { // a PIN that is verified has all its tries
+			return err
+		}
+		tries = left
+	} else {
+		info, err := c.readInfo(ctx)
+		if err != nil {
+			return err
+		}
+		tries = info.UserTries
+	}
+	if tries.Known && tries.Left > 1 {
+		return nil
+	}
+	code := ckr.PINIncorrect
+	if tries.Known && tries.Left == 0 {
+		code = ckr.PINLocked
+	}
+	return &ckr.Error{Code: code, Tries: tries, Err: ErrLastTry}
 }
 
 // lost logs every application out of role r: the card does not hold it

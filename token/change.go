@@ -82,7 +82,7 @@ func (t *Token) renamed(e *entry, r Record) {
 		for i, ref := range c.dir.order {
 			if ref == old {
 				c.dir.order[i] = r.Ref
-				c.dir.records[r.Ref] = &record{Record: r}
+				c.dir.records[r.Ref] = newRecord(r)
 			}
 		}
 		c.mu.Unlock()

@@ -13,11 +13,13 @@ import (
 // match. One that cannot be looked at is shown with its error.
 func (s *Seat) confirm(ctx context.Context, op string, f finding, match []object.Attribute) (finding, bool, error) {
 	c, t := s.t.card, s.t
-	err := c.unit(ctx, op, func(ctx context.Context) error {
+	ref := f.e.ref
+	err := c.unit(ctx, op, func(ctx context.Context) (err error) {
 		if err := c.refresh(ctx, false); err != nil {
 			return err
 		}
-		return c.look(ctx, t, f.e)
+		ref, err = c.look(ctx, ref)
+		return err
 	})
 	if err != nil {
 		return f, false, err
@@ -26,50 +28,117 @@ func (s *Seat) confirm(ctx context.Context, op string, f finding, match []object
 	defer c.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r := c.dir.records[f.e.ref]
-	if f.e.dead || r == nil || s.allow(kindOf(true, r.Private), Find) != ckr.OK {
+	r := c.dir.records[ref]
+	if r == nil || s.allow(kindOf(true, r.Private), Find) != ckr.OK {
 		return f, false, nil
 	}
 	unknown, ok := r.matches(match)
-	return finding{e: f.e, unknown: unknown}, ok, nil
+	if !ok {
+		return f, false, nil
+	}
+	return finding{e: t.give(&r.Record), unknown: unknown}, true, nil
 }
 
-// look asks the Backend, inside a unit, unless somebody has asked meanwhile.
-func (c *Card) look(ctx context.Context, t *Token, e *entry) error {
-	r := c.record(e.ref)
+// look asks the Backend, inside a unit, unless somebody has asked meanwhile. It
+// returns the Ref of the object that is there now.
+func (c *Card) look(ctx context.Context, ref Ref) (Ref, error) {
+	r := c.record(ref)
 	confirmer, ok := c.backend.(Confirmer)
-	if r == nil || !r.Unsure || !ok {
-		return nil
+	if r == nil || !r.unconfirmed() || !ok {
+		return ref, nil
 	}
-	if r.Private && t.loggedIn() != User {
-		return nil
-	}
-	if r.Private {
-		if err := c.ensure(ctx, User); err != nil {
-			return err
-		}
-	}
-	found, err := confirmer.Confirm(ctx, e.ref)
+	found, err := confirmer.Confirm(ctx, ref)
 	switch code := ckr.Of(Wrap("", err)); {
 	case err == nil:
 	case code == ckr.ObjectHandleInvalid:
-		c.remove(e.ref)
-		return nil
+		c.remove(ref)
+		return ref, nil
 	case code == ckr.DeviceRemoved, code == ckr.FunctionCanceled, !c.Alive():
-		return err
+		return ref, err
 	default:
 		// Where the card refused, it is asked again next time: what it says may
 		// have to do with the moment.
 		found = r.Record
-		found.Err, found.Unsure = Wrap("", err), refusal(err)
+		found.Known = found.Known.With(object.AttrUniqueID.Is(r.place))
+		found.Err = Wrap("", err)
+		if !refusal(err) {
+			found.Place = nil
+		}
+	}
+	if found.Ref != ref {
+		c.supersede(ref, found)
+		return found.Ref, nil
 	}
 	c.put(found)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for other := range c.tokens {
-		other.reclassify(e.ref, found.Private)
+		other.reclassify(ref, found.Private)
 	}
-	return nil
+	return ref, nil
+}
+
+// NeedsLogin reports whether a login of the user may show objects that have all
+// the given attributes and that the session does not see now, so that nobody is
+// asked for a PIN in vain. It tells no more of them. The card is asked, without
+// a PIN, about places of which only it can tell whether they hold an object.
+// Errors: ckr.SessionHandleInvalid, ckr.DeviceRemoved.
+func (s *Seat) NeedsLogin(ctx context.Context, match ...object.Attribute) (bool, error) {
+	const op = "find objects"
+	if err := object.Template(match).Validate(); err != nil {
+		return false, Wrap(op, err)
+	}
+	if err := s.enter(op); err != nil {
+		return false, err
+	}
+	c := s.t.card
+	if s.t.loggedIn() == User {
+		return false, nil
+	}
+	if err := c.current(ctx, op, false); err != nil {
+		return false, err
+	}
+	if hides(c.backend) {
+		return true, nil
+	}
+	for _, ref := range c.unseen(match) {
+		now := ref
+		err := c.unit(ctx, op, func(ctx context.Context) (err error) {
+			now, err = c.look(ctx, ref)
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+		c.mu.Lock()
+		r := c.dir.records[now]
+		needs := false
+		if r != nil && r.Private {
+			_, needs = r.matches(match)
+		}
+		c.mu.Unlock()
+		if needs {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// unseen lists the objects that match, as far as is known, and that are the
+// user's or may be.
+func (c *Card) unseen(match []object.Attribute) (refs []Ref) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, ref := range c.dir.order {
+		r := c.dir.records[ref]
+		if !r.Private && !r.unconfirmed() {
+			continue
+		}
+		if _, ok := r.matches(match); ok {
+			refs = append(refs, ref)
+		}
+	}
+	return refs
 }
 
 // reclassify takes over whether an object is private, as it was found to be.

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"slices"
 
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/object"
@@ -19,6 +20,7 @@ type directory struct {
 // record is a Record with what was read of the object since.
 type record struct {
 	Record
+	identity
 	read     object.Template // further attributes of a public object
 	complete bool            // read holds all that can be read
 	key      *soft.Material  // of a public key
@@ -38,6 +40,8 @@ func (c *Card) refresh(ctx context.Context, user bool) error {
 	c.mu.Lock()
 	d := &c.dir
 	hidden := user && !d.asUser && hides(c.backend)
+	// What was read stays valid if only more is to be listed.
+	keep := d.loaded && !d.stale && !outdated(c.backend)
 	known := d.loaded && !hidden && !outdated(c.backend)
 	current := known && !d.stale
 	c.mu.Unlock()
@@ -71,7 +75,7 @@ func (c *Card) refresh(ctx context.Context, user bool) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.replace(records, user)
+	c.replace(records, user, keep)
 	return nil
 }
 
@@ -85,20 +89,22 @@ func hides(b Backend) bool {
 	return ok && h.HidesObjects()
 }
 
-// replace takes over a new listing. What was read of an object that has not
-// changed is kept; handles of objects that are gone become void. The caller
-// holds c.mu.
-func (c *Card) replace(records []Record, asUser bool) {
+// replace takes over a new listing. What was read of objects is kept if keep
+// says that nobody else wrote; otherwise only what they were known by, to be
+// compared. Handles of objects that are gone become void. The caller holds c.mu.
+func (c *Card) replace(records []Record, asUser, keep bool) {
 	old := c.dir.records
 	c.dir = directory{loaded: true, asUser: asUser, records: make(map[Ref]*record, len(records))}
 	for _, r := range records {
 		if _, twice := c.dir.records[r.Ref]; twice {
 			continue
 		}
-		n := &record{Record: r}
-		if o := old[r.Ref]; o != nil && !r.Unsure && !o.Unsure && sameTemplate(o.Known, r.Known) {
-			n = o
-			n.Record = r
+		n := newRecord(r)
+		if o := old[r.Ref]; o != nil {
+			n.expects(o, keep)
+			if keep && !r.unconfirmed() && !o.unconfirmed() && sameTemplate(o.Known, n.Known) {
+				n.read, n.complete, n.key = o.read, o.complete, o.key
+			}
 		}
 		c.dir.records[r.Ref] = n
 		c.dir.order = append(c.dir.order, r.Ref)
@@ -120,10 +126,37 @@ func (c *Card) put(r Record) {
 	if !c.dir.loaded {
 		return
 	}
-	if _, known := c.dir.records[r.Ref]; !known {
+	old, known := c.dir.records[r.Ref]
+	if !known {
 		c.dir.order = append(c.dir.order, r.Ref)
 	}
-	c.dir.records[r.Ref] = &record{Record: r}
+	n := newRecord(r)
+	if known {
+		n.expects(old, true)
+	}
+	n.identify(r.Known)
+	c.dir.records[r.Ref] = n
+}
+
+// supersede takes over the record of an object that has taken the place of the
+// one that was listed as ref, whose handles become void in all applications.
+// The caller does not hold c.mu.
+func (c *Card) supersede(ref Ref, r Record) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.dir.records, ref)
+	c.dir.order = slices.DeleteFunc(c.dir.order, func(listed Ref) bool { return listed == r.Ref })
+	if i := slices.Index(c.dir.order, ref); i >= 0 {
+		c.dir.order[i] = r.Ref
+	} else {
+		c.dir.order = append(c.dir.order, r.Ref)
+	}
+	n := newRecord(r)
+	n.identify(r.Known)
+	c.dir.records[r.Ref] = n
+	for t := range c.tokens {
+		t.prune(c.dir.records)
+	}
 }
 
 // remove drops a record whose object the card confirmed to be gone; its

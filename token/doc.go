@@ -6,7 +6,7 @@
 // handles and the session objects of that application. A Seat is one session's
 // right to a Token; package session makes the calls of PKCS #11 out of it.
 //
-//	card := token.NewCard(backend)
+//	card := token.NewCard(backend, reader)
 //	t := card.Application()
 //	seat, err := t.Seat(ctx, true)
 //	if err != nil {

@@ -104,7 +104,7 @@ func keyRecord(ref Ref) Record {
 // seatOn opens a session with a Backend, and logs the user in.
 func seatOn(t *testing.T, b Backend) *Seat {
 	t.Helper()
-	s, err := NewCard(b).Application().Seat(t.Context(), true)
+	s, err := NewCard(b, "").Application().Seat(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}

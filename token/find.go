@@ -28,7 +28,7 @@ func (s *Seat) Find(ctx context.Context, match ...object.Attribute) iter.Seq2[*o
 		}
 		for _, f := range found {
 			ok := true
-			if f.unsure {
+			if f.unconfirmed {
 				if f, ok, err = s.confirm(ctx, op, f, match); err != nil {
 					yield(nil, Wrap(op, err))
 					return
@@ -51,7 +51,8 @@ func (s *Seat) Find(ctx context.Context, match ...object.Attribute) iter.Seq2[*o
 type finding struct {
 	e       *entry
 	unknown []object.Type // what has to be read from the card
-	unsure  bool          // the card has to be asked whether it is there
+
+	unconfirmed bool // the card has to be asked whether it is there
 }
 
 // visible lists what of all that the session sees now matches: session objects
@@ -86,25 +87,30 @@ func (s *Seat) visible(ctx context.Context, op string, match []object.Attribute)
 			continue
 		}
 		if unknown, ok := r.matches(match); ok {
-			found = append(found, finding{t.give(&r.Record), unknown, r.Unsure})
+			found = append(found, finding{t.give(&r.Record), unknown, r.unconfirmed()})
 		}
 	}
 	return append(found, t.featuresLike(class, features, match)...), nil
 }
 
 // matches compares what is known of an object on the card with a search.
-// unknown is what has to be read for an answer. The caller holds the lock of
+// unknown is what has to be read for an answer. Of an object that nobody has
+// looked for, what is remembered does not count. The caller holds the lock of
 // the card.
 func (r *record) matches(match []object.Attribute) (unknown []object.Type, ok bool) {
 	if len(match) == 0 {
 		return nil, true
 	}
 	all := r.all()
+	certain := all
+	if r.unconfirmed() {
+		certain = r.Place
+	}
 	for _, want := range match {
-		if !object.Searchable(all, want.Type) {
+		if !object.Searchable(all, want.Type) || want.Type == object.AttrUniqueID.Type && !r.mayBe(want.Bytes()) {
 			return nil, false
 		}
-		have, ok := all.Lookup(want.Type)
+		have, ok := certain.Lookup(want.Type)
 		if ok && !have.Equal(want) {
 			return nil, false
 		}

@@ -51,6 +51,9 @@ func (s *Seat) Login(ctx context.Context, r Role, p PIN) error {
 		if err := s.mayLogin(r); err != nil {
 			return err
 		}
+		if err := c.spare(ctx, r, p); err != nil {
+			return err
+		}
 		if err := c.backend.Login(ctx, r, p); err != nil {
 			c.mu.Lock()
 			if c.verified[r] == verified {
@@ -244,7 +247,7 @@ func (s *Seat) UnblockPIN(ctx context.Context, puk, new PIN) error {
 		if err := checkNew("new PIN", new, info.MinPIN, info.MaxPIN, false); err != nil {
 			return err
 		}
-		if err := checkEntered("PUK", puk, 1, 0, false); err != nil {
+		if err := checkEntered("PUK", puk, info.MinPUK, info.MaxPUK, false); err != nil {
 			return err
 		}
 		m, err := c.pinManager()

@@ -139,20 +139,47 @@ func (t *Token) read(ctx context.Context, op string, e *entry, types []object.Ty
 				return err
 			}
 		}
+		if slices.Contains(types, object.AttrUniqueID.Type) {
+			types = nil // all that may tell it
+		}
 		got, err := c.backend.Read(ctx, e.ref, types...)
+		if code := ckr.Of(Wrap("", err)); code == ckr.ObjectHandleInvalid {
+			c.replaced(e.ref)
+		}
 		if err != nil {
 			return err
 		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		all = r.all().With(got...)
-		if !e.private {
-			r.read = r.read.With(got...)
-			r.complete = r.complete || len(types) == 0
+		var same bool
+		if all, same = c.learn(r, e, got, len(types) == 0); !same {
+			c.replaced(e.ref)
+			return ckr.Newf(ckr.ObjectHandleInvalid, "", "another object has taken the place of this one")
 		}
 		return nil
 	})
 	return all, err
+}
+
+// learn takes over what was read of an object, of which whole tells that it is
+// all there is, and returns all that is known then. It reports whether the
+// object is the one that its handles stand for.
+func (c *Card) learn(r *record, e *entry, got object.Template, whole bool) (all object.Template, same bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.place != "" {
+		got = got.Without(object.AttrUniqueID.Type)
+	}
+	if !r.identify(r.all().With(got...)) {
+		return nil, false
+	}
+	if r.place != "" && whole && r.proved == nil { // nothing tells more than the place
+		r.Known = r.Known.With(object.AttrUniqueID.Is(r.place))
+	}
+	all = r.all().With(got...)
+	if !e.private {
+		r.read = r.read.With(got...)
+		r.complete = r.complete || whole
+	}
+	return all, true
 }
 
 // readable checks again, inside the transaction, that the object is still

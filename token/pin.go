@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"unicode/utf8"
@@ -17,8 +18,9 @@ type PIN struct{ secret *secret }
 // secret keeps the bytes behind a second pointer: in fields that fmt may not
 // ask to format themselves it follows one, for some verbs.
 type secret struct {
-	bytes *[]byte
-	pad   bool
+	bytes      *[]byte
+	pad        bool
+	remembered bool
 }
 
 // NewPIN returns a PIN with a copy of b. The caller keeps b, and clears it.
@@ -45,6 +47,22 @@ func (p PIN) Reveal() []byte {
 	}
 	return *p.secret.bytes
 }
+
+// Remembered returns a copy of the PIN, which the caller clears, that is marked
+// as one that nobody has typed for this use. It is not sent to the card if that
+// might be the last try: see [ErrLastTry].
+func (p PIN) Remembered() PIN {
+	c := p.clone()
+	if c.secret != nil {
+		c.secret.remembered = true
+	}
+	return c
+}
+
+// ErrLastTry is returned, with ckr.PINIncorrect and the tries that are left, when
+// a PIN that nobody has typed for this use (see [PIN.Remembered]) was not sent,
+// because the card has one try left for it or does not tell how many.
+var ErrLastTry = errors.New("the remembered PIN is not sent, as this might be the last try")
 
 // Len is the length of the PIN in bytes.
 func (p PIN) Len() int { return len(p.Reveal()) }
@@ -90,13 +108,20 @@ const (
 	ReasonWrite                    // the card's own write secret, such as a management key
 )
 
-// PINRequest tells a person what the PIN is for.
+// PINRequest tells a person what the PIN is for, and for which card: two tokens
+// may describe themselves alike, but not be in one reader.
 type PINRequest struct {
 	Reason PINReason
 	Role   Role
 	Token  Info   // the token that asks
+	Reader string // the name of the reader that the card is in, if it is in one
+	Slot   uint64 // the slot's id
 	Key    string // label of the key, for ReasonConsent
 	Tries  ckr.Tries
+
+	// CacheRefused tells that a remembered PIN was refused for this use, or not
+	// sent because it might have been the last try; Tries are those left since.
+	CacheRefused bool
 }
 
 // PINFunc asks a person for a PIN. It may look at what is public on the token,
@@ -144,8 +169,11 @@ func checkNew(op string, p PIN, min, max int, pad bool) error {
 }
 
 func lengths(min, max int) string {
-	if max <= 0 {
+	switch {
+	case max <= 0:
 		return fmt.Sprintf("a PIN has at least %d bytes", min)
+	case min == max:
+		return fmt.Sprintf("it has exactly %d bytes", max)
 	}
 	return fmt.Sprintf("a PIN has %d to %d bytes", min, max)
 }

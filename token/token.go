@@ -168,7 +168,7 @@ func (t *Token) Initialize(ctx context.Context, so PIN, label string) error {
 		c.making = false
 		c.forget(SO)
 		c.forget(User)
-		c.replace(nil, false)
+		c.replace(nil, false, false)
 		c.dir.loaded = false
 		c.info = nil
 		return err

@@ -247,6 +247,9 @@ func (s *Seat) Use(ctx context.Context, op string, g Grant, a Auth,
 				return err
 			}
 		}
+		if err := c.prove(ctx, g.entry); err != nil {
+			return err
+		}
 		if g.consent {
 			if err := c.consent(ctx, a.Consent); err != nil {
 				return err
@@ -254,6 +257,9 @@ func (s *Seat) Use(ctx context.Context, op string, g Grant, a Auth,
 			defer c.mark(User, doubtful)
 		}
 		if err := card(ctx, c.backend, g.entry.ref); err != nil {
+			if isVoid(err) {
+				c.reload() // the card has another object there, or none
+			}
 			return err
 		}
 		return g.good()
@@ -275,6 +281,12 @@ func (g Grant) Compute(op string, f func(*soft.Material, mechanism.Mechanism, []
 		return nil, Wrap(op, err)
 	}
 	return out, nil
+}
+
+// isVoid reports whether an error says that there is no such object.
+func isVoid(err error) bool {
+	code := ckr.Of(Wrap("", err))
+	return code == ckr.KeyHandleInvalid || code == ckr.ObjectHandleInvalid
 }
 
 // good checks that the grant still holds.
@@ -357,6 +369,9 @@ func (c *Card) consent(ctx context.Context, p PIN) error {
 		return err
 	}
 	if err := checkEntered("", p, info.MinPIN, info.MaxPIN, info.Flags.Has(FlagProtectedAuthPath)); err != nil {
+		return err
+	}
+	if err := c.spare(ctx, ContextSpecific, p); err != nil {
 		return err
 	}
 	err = c.backend.Login(ctx, ContextSpecific, p)

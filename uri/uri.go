@@ -88,8 +88,15 @@ var queryTexts = []text{
 	{"module-path", func(u *URI) **string { return &u.ModulePath }},
 }
 
-// Parse reads a URI (RFC 7512 §2.3). The errors are *Error.
+// Parse reads a URI (RFC 7512 §2.3). The scheme may be in letters of any case.
+// It also reads what p11-kit reads beyond the standard: a semicolon or ampersand
+// too many between attributes and at either end, blanks and line breaks around
+// the URI, and the older names object-type, objecttype and pinfile and the type
+// secretkey. Where p11-kit would mean more than is written, by leaving out what
+// follows an empty attribute or by taking the second of two, an attribute
+// counts, or the URI is an error. The errors are *Error.
 func Parse(s string) (*URI, error) {
+	s = strings.Trim(s, " \t\r\n\v")
 	if len(s) > maxURI {
 		return nil, &Error{"", fmt.Sprintf("longer than %d bytes", maxURI)}
 	}
@@ -113,10 +120,10 @@ func Parse(s string) (*URI, error) {
 
 // each splits one part of a URI and hands out names and decoded values.
 func each(part, separator, plain string, set func(name, value string) error) error {
-	if part == "" {
-		return nil
-	}
-	for _, field := range strings.Split(part, separator) {
+	for field := range strings.SplitSeq(part, separator) {
+		if field == "" {
+			continue
+		}
 		name, raw, ok := strings.Cut(field, "=")
 		if !ok || name == "" {
 			return &Error{"", "an attribute is a name, = and a value"}
@@ -128,12 +135,19 @@ func each(part, separator, plain string, set func(name, value string) error) err
 		if err != nil {
 			return &Error{name, err.Error()}
 		}
+		if standard, ok := olderNames[name]; ok {
+			name = standard
+		}
 		if err := set(name, value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// olderNames are names of attributes from drafts of the standard, which are
+// still found.
+var olderNames = map[string]string{"object-type": "type", "objecttype": "type", "pinfile": "pin-source"}
 
 func validName(s string) bool {
 	for _, c := range []byte(s) {
@@ -237,6 +251,9 @@ func setText(u *URI, t text, value string) error {
 	}
 	if !utf8.ValidString(value) {
 		return &Error{t.name, "is not UTF-8"}
+	}
+	if t.name == "type" && value == "secretkey" { // from a draft
+		value = "secret-key"
 	}
 	if t.name == "type" && !isType(value) {
 		return &Error{t.name, "is none of " + strings.Join(Types, ", ")}

@@ -273,6 +273,46 @@ func TestAttributesOnTheWrongSideAreNoVendors(t *testing.T) {
 	}
 }
 
+// What p11-kit takes is taken, as long as nothing that is written is left out.
+func TestURIsThatOthersTake(t *testing.T) {
+	for s, want := range map[string]string{
+		"pkcs11:token=a;":                       "pkcs11:token=a",
+		"pkcs11:;token=a":                       "pkcs11:token=a",
+		"pkcs11:;;token=a;;object=b;;":          "pkcs11:token=a;object=b",
+		"pkcs11:;":                              "pkcs11:",
+		"pkcs11:?":                              "pkcs11:",
+		"pkcs11:token=a;?pin-value=1":           "pkcs11:token=a?pin-value=1",
+		"pkcs11:token=a?&pin-value=1&&x-y=2&":   "pkcs11:token=a?pin-value=1&x-y=2",
+		"PKCS11:token=a":                        "pkcs11:token=a",
+		" \t pkcs11:token=a;type=cert\r\n":      "pkcs11:token=a;type=cert",
+		"pkcs11:object-type=cert":               "pkcs11:type=cert",
+		"pkcs11:objecttype=private":             "pkcs11:type=private",
+		"pkcs11:type=secretkey":                 "pkcs11:type=secret-key",
+		"pkcs11:token=a?pinfile=/etc/pin":       "pkcs11:token=a?pin-source=/etc/pin",
+		"pkcs11:token=;object=;id=;model=":      "pkcs11:token=;model=;object=;id=",
+		"pkcs11:token=a;object-type=secretkey;": "pkcs11:token=a;type=secret-key",
+	} {
+		u, err := Parse(s)
+		if err != nil {
+			t.Errorf("%q: %v", s, err)
+			continue
+		}
+		if got := u.String(); got != want {
+			t.Errorf("%q is read as %s, not %s", s, got, want)
+		}
+	}
+	for _, s := range []string{
+		"pkcs11:token=a b", "pkcs11:token=a;\nobject=b", "pkcs11 :token=a", // blanks inside
+		"pkcs11:token=a;token=a;", "pkcs11:type=cert;object-type=cert", // one thing twice
+		"pkcs11:slot-id=", "pkcs11:library-version=", "pkcs11:type=", // nothing that there can be
+		"pkcs11:;=a", "pkcs11:pinfile=/etc/pin", "pkcs11:?objecttype=cert", "pkcs11:;token", ";pkcs11:token=a", "",
+	} {
+		if u, err := Parse(s); !errors.Is(err, ErrSyntax) {
+			t.Errorf("%q: %v, %v", s, u, err)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, row := range rows(f, "example") {
 		f.Add(row["name_or_uri"])

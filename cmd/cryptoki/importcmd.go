@@ -74,11 +74,7 @@ func importFile(ctx context.Context, e *env, args []string) error {
 			}
 		}
 		for _, cert := range c.certs {
-			more := names
-			if *label == "" {
-				more = append(object.Template{object.AttrLabel.Is(cert.Subject.CommonName)}, names...)
-			}
-			if err := add(s.StoreCertificate(ctx, cert, more...)); err != nil {
+			if err := add(s.StoreCertificate(ctx, cert, names...)); err != nil {
 				return fmt.Errorf("store the certificate of %v: %w", cert.Subject, err)
 			}
 		}

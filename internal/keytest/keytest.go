@@ -13,7 +13,7 @@ import (
 	"crypto/rsa"
 	_ "crypto/sha1"
 	_ "crypto/sha256"
-	_ "crypto/sha512"
+	"crypto/sha512"
 	"fmt"
 	"slices"
 	"sync"
@@ -70,10 +70,38 @@ func waysOf(pub crypto.PublicKey) (list []way) {
 	return list
 }
 
+// digestWays are more ways to sign a digest that is given: those that have no
+// mechanism in PKCS #11, or whose hash function this program does not have.
+func digestWays(pub crypto.PublicKey) (list []way) {
+	hashes := []crypto.Hash{crypto.MD5, crypto.SHA1, crypto.SHA512_256, crypto.SHA3_256, crypto.MD5SHA1, crypto.RIPEMD160}
+	switch pub.(type) {
+	case *rsa.PublicKey:
+		list = append(list, way{"no hash", crypto.Hash(0)})
+	case *ecdsa.PublicKey:
+		list = append(list, way{"no hash", crypto.Hash(0)}, way{"no options", nil})
+		hashes = append(hashes, crypto.BLAKE2b_256)
+	default:
+		return nil
+	}
+	for _, h := range hashes {
+		list = append(list, way{h.String(), h})
+	}
+	return list
+}
+
+// digestOf hashes a message. A hash function that the program does not have is
+// stood in for by as many bytes: whoever signs a digest cannot tell.
 func digestOf(msg []byte, opts crypto.SignerOpts) []byte {
-	h := opts.HashFunc()
-	if h == 0 {
+	h := crypto.Hash(0)
+	if opts != nil {
+		h = opts.HashFunc()
+	}
+	switch {
+	case h == 0:
 		return msg
+	case !h.Available():
+		sum := sha512.Sum512(msg)
+		return sum[:h.Size()]
 	}
 	d := h.New()
 	d.Write(msg)
@@ -143,6 +171,15 @@ func TestSigner(t *testing.T, key crypto.Signer, refused ...string) {
 			}
 		}
 	}
+	for _, w := range digestWays(pub) {
+		digest := digestOf([]byte("what is signed, more than a digest"), w.opts)
+		sig, err := key.Sign(rand.Reader, digest, w.opts)
+		if err != nil {
+			t.Errorf("digest of %s: %v", w.name, err)
+		} else if err := verify(pub, digest, sig, w.opts); err != nil {
+			t.Errorf("digest of %s: %v", w.name, err)
+		}
+	}
 	misuse(t, key)
 	together(t, key)
 }
@@ -150,29 +187,62 @@ func TestSigner(t *testing.T, key crypto.Signer, refused ...string) {
 // misuse is errors, not panics and not signatures.
 func misuse(t *testing.T, key crypto.Signer) {
 	t.Helper()
-	_, ed := key.Public().(ed25519.PublicKey)
-	for name, call := range map[string]func() ([]byte, error){
-		"no options":        func() ([]byte, error) { return key.Sign(nil, make([]byte, 32), nil) },
-		"digest too short":  func() ([]byte, error) { return key.Sign(nil, make([]byte, 31), crypto.SHA256) },
-		"digest too long":   func() ([]byte, error) { return key.Sign(nil, make([]byte, 33), crypto.SHA256) },
-		"no digest":         func() ([]byte, error) { return key.Sign(nil, nil, crypto.SHA256) },
-		"hash not in Go":    func() ([]byte, error) { return key.Sign(nil, make([]byte, 16), crypto.Hash(200)) },
-		"hash for Ed25519":  func() ([]byte, error) { return key.Sign(nil, make([]byte, 32), crypto.SHA256) },
-		"nil rand is right": func() ([]byte, error) { return nil, fmt.Errorf("expected") },
+	var isEC, isEd, isRSA bool
+	switch key.Public().(type) {
+	case *ecdsa.PublicKey:
+		isEC = true
+	case ed25519.PublicKey:
+		isEd = true
+	case *rsa.PublicKey:
+		isRSA = true
+	}
+	for _, c := range []struct {
+		name    string
+		applies bool
+		digest  int // bytes
+		opts    crypto.SignerOpts
+	}{
+		{"no options", !isEC, 32, nil},
+		{"nil PSS options", true, 32, (*rsa.PSSOptions)(nil)},
+		{"nil Ed25519 options", true, 32, (*ed25519.Options)(nil)},
+		{"digest too short", true, 31, crypto.SHA256},
+		{"digest too long", true, 33, crypto.SHA256},
+		{"no digest", true, 0, crypto.SHA256},
+		{"digest too short, hash not linked", true, 19, crypto.RIPEMD160},
+		{"digest of TLS 1.0 too short", true, 32, crypto.MD5SHA1},
+		{"hash not in Go", true, 16, crypto.Hash(200)},
+		{"hash without an identifier", isRSA, 32, crypto.BLAKE2b_256},
+		{"PSS without a hash", isRSA, 32, &rsa.PSSOptions{}},
+		{"PSS, hash not linked", isRSA, 20, &rsa.PSSOptions{Hash: crypto.RIPEMD160}},
+		{"PSS, a hash that is two", isRSA, 36, &rsa.PSSOptions{Hash: crypto.MD5SHA1}},
+		{"PSS, salt below all", isRSA, 32, &rsa.PSSOptions{Hash: crypto.SHA256, SaltLength: -2}},
+		{"PSS, salt too long", isRSA, 32, &rsa.PSSOptions{Hash: crypto.SHA256, SaltLength: 1000}},
+		{"hash for Ed25519", isEd, 32, crypto.SHA256},
 	} {
-		if name == "hash for Ed25519" && !ed {
+		if !c.applies {
 			continue
 		}
 		func() {
 			defer func() {
 				if p := recover(); p != nil {
-					t.Errorf("%s: panic: %v", name, p)
+					t.Errorf("%s: panic: %v", c.name, p)
 				}
 			}()
-			if sig, err := call(); err == nil || sig != nil {
-				t.Errorf("%s: signed", name)
+			sig, err := key.Sign(nil, make([]byte, c.digest), c.opts)
+			if err == nil || sig != nil {
+				t.Errorf("%s: signed", c.name)
+			}
+			if ckr.Of(err) == ckr.GeneralError {
+				t.Errorf("%s: %v", c.name, err)
 			}
 		}()
+	}
+	if m, ok := key.(crypto.MessageSigner); ok {
+		for name, opts := range map[string]crypto.SignerOpts{"no options": nil, "hash not linked": crypto.RIPEMD160} {
+			if sig, err := m.SignMessage(nil, []byte("message"), opts); err == nil || sig != nil {
+				t.Errorf("SignMessage, %s: signed", name)
+			}
+		}
 	}
 }
 

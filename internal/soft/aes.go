@@ -10,124 +10,121 @@ import (
 	"github.com/go-cryptoki/cryptoki/object"
 )
 
+var (
+	aesKeys  = secrets(object.KeyAES)
+	aesSizes = sizes{16, 32} // bytes
+	xtsSizes = sizes{32, 64}
+)
+
+func aesRows() []row {
+	iv := make([]byte, aes.BlockSize)
+	kw := scheme[mechanism.AESKeyWrap]{keys: aesKeys, sizes: aesSizes, wrap: (*Material).wrapPadded, unwrap: (*Material).unwrapPadded}
+	return []row{
+		aesBlocks[mechanism.AESECB]().row(mechanism.AESECB{}),
+		aesBlocks[mechanism.AESCBC]().row(mechanism.AESCBC{IV: iv}),
+		aesBlocks[mechanism.AESCBCPad]().row(mechanism.AESCBCPad{IV: iv}),
+		sealing((*Material).ctr, scheme[mechanism.AESCTR]{
+			keys: aesKeys, sizes: aesSizes, stream: (*Material).ctrStream,
+		}).row(mechanism.AESCTR{CounterBits: 128, CB: iv}),
+		sealing((*Material).cts, scheme[mechanism.AESCTS]{keys: aesKeys, sizes: aesSizes}).row(mechanism.AESCTS{IV: iv}),
+		sealing((*Material).xts, scheme[mechanism.AESXTS]{
+			keys: secrets(object.KeyAESXTS), sizes: xtsSizes, unapproved: true,
+		}).row(mechanism.AESXTS{Tweak: iv}),
+		sealing((*Material).keyWrap, kw).row(mechanism.AESKeyWrap{}),
+		wrapping(sealing((*Material).keyWrapKWP, scheme[mechanism.AESKeyWrapKWP]{keys: aesKeys, sizes: aesSizes})).
+			row(mechanism.AESKeyWrapKWP{}),
+	}
+}
+
 // block returns the cipher of an AES key.
 func (m *Material) block() (cipher.Block, error) {
-	if err := m.needs(object.ClassSecretKey, object.KeyAES); err != nil {
-		return nil, err
-	}
 	if m.aes == nil {
 		return nil, ckr.Newf(ckr.KeySizeRange, "AES key", "%d bytes", len(m.secret))
 	}
 	return m.aes, nil
 }
 
-func (m *Material) encryptAES(mech mechanism.Mechanism, data []byte) ([]byte, error) {
-	if !isAES(mech) {
-		return nil, unsupported(mech)
-	}
-	block, err := m.block()
-	if err != nil {
-		return nil, err
-	}
-	switch mech := mech.(type) {
-	case mechanism.AESECB:
-		return ecb(block.Encrypt, data, aes.BlockSize, ckr.DataLenRange)
-	case mechanism.AESCBC:
-		return cbc(cipher.NewCBCEncrypter(block, mech.IV), data, ckr.DataLenRange)
-	case mechanism.AESCBCPad:
-		padded := pad(data, aes.BlockSize)
-		defer clear(padded)
-		return cbc(cipher.NewCBCEncrypter(block, mech.IV), padded, ckr.DataLenRange)
-	case mechanism.AESCTR:
-		return ctr(block, mech, data, ckr.DataLenRange)
-	case mechanism.AESCTS:
-		return cts(block, mech, data, false, ckr.DataLenRange)
-	case mechanism.AESGCM:
-		return m.sealGCM(block, mech, data)
-	case mechanism.AESCCM:
-		return sealCCM(block, mech, data)
-	case mechanism.AESKeyWrap:
-		return keyWrap(block, mech, data)
-	case mechanism.AESKeyWrapKWP:
-		return keyWrapKWP(block, mech, data)
-	}
-	return nil, unsupported(mech)
+// moded is a mechanism that encrypts whole blocks.
+type moded interface {
+	mechanism.Mechanism
+	BlockMode() mechanism.BlockMode
 }
 
-func (m *Material) decryptAES(mech mechanism.Mechanism, data []byte) ([]byte, error) {
-	if !isAES(mech) {
-		return nil, unsupported(mech)
+func aesBlocks[M moded]() scheme[M] {
+	return wholeBlocks((*Material).block, scheme[M]{keys: aesKeys, sizes: aesSizes})
+}
+
+// wholeBlocks adds ECB or CBC with a block cipher to a scheme.
+func wholeBlocks[M moded](of func(*Material) (cipher.Block, error), s scheme[M]) scheme[M] {
+	mode := func(k *Material, m M) (blockMode, error) {
+		block, err := of(k)
+		return blockMode{block, m.BlockMode()}, err
 	}
-	block, err := m.block()
-	if err != nil {
-		return nil, err
-	}
-	switch mech := mech.(type) {
-	case mechanism.AESECB:
-		return ecb(block.Decrypt, data, aes.BlockSize, ckr.EncryptedDataLenRange)
-	case mechanism.AESCBC:
-		return cbc(cipher.NewCBCDecrypter(block, mech.IV), data, ckr.EncryptedDataLenRange)
-	case mechanism.AESCBCPad:
-		if len(data) == 0 {
-			return nil, ckr.Newf(ckr.EncryptedDataLenRange, "decrypt", "no data")
-		}
-		padded, err := cbc(cipher.NewCBCDecrypter(block, mech.IV), data, ckr.EncryptedDataLenRange)
+	s.stream = func(k *Material, m M, decrypt bool) (Stream, error) {
+		b, err := mode(k, m)
 		if err != nil {
 			return nil, err
 		}
-		return unpad(padded, aes.BlockSize)
-	case mechanism.AESCTR:
-		return ctr(block, mech, data, ckr.EncryptedDataLenRange)
-	case mechanism.AESCTS:
-		return cts(block, mech, data, true, ckr.EncryptedDataLenRange)
-	case mechanism.AESGCM:
-		return m.openGCM(block, mech, data)
-	case mechanism.AESCCM:
-		return openCCM(block, mech, data)
-	case mechanism.AESKeyWrap:
-		return keyUnwrap(block, mech, data)
-	case mechanism.AESKeyWrapKWP:
-		return keyUnwrapKWP(block, mech, data)
+		return &blockStream{mode: b.direction(decrypt), padded: b.Padded, decrypt: decrypt}, nil
 	}
-	return nil, unsupported(mech)
+	return sealing(mode, s)
 }
 
-// isAES reports whether the mechanism encrypts with AES, so that a key of
-// another type is the wrong key and not the wrong mechanism.
-func isAES(mech mechanism.Mechanism) bool {
-	switch mech.(type) {
-	case mechanism.AESECB, mechanism.AESCBC, mechanism.AESCBCPad, mechanism.AESCTR, mechanism.AESCTS, mechanism.AESGCM, mechanism.AESCCM,
-		mechanism.AESKeyWrap, mechanism.AESKeyWrapKWP:
-		return true
-	}
-	return false
+// blockMode is ECB or CBC with a block cipher.
+type blockMode struct {
+	block cipher.Block
+	mechanism.BlockMode
 }
 
-func wholeBlocks(data []byte, size int, code ckr.Code) error {
+// direction returns one way of it.
+func (b blockMode) direction(decrypt bool) cipher.BlockMode {
+	switch {
+	case !b.Chained:
+		return ecbMode{b.block, decrypt}
+	case decrypt:
+		return cipher.NewCBCDecrypter(b.block, b.IV)
+	}
+	return cipher.NewCBCEncrypter(b.block, b.IV)
+}
+
+func (b blockMode) seal(plain []byte) ([]byte, error) {
+	if !b.Padded {
+		return b.run(plain, false, ckr.DataLenRange)
+	}
+	padded := pad(plain, b.Size)
+	defer clear(padded)
+	return b.run(padded, false, ckr.DataLenRange)
+}
+
+func (b blockMode) open(sealed []byte) ([]byte, error) {
+	if b.Padded && len(sealed) == 0 {
+		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "decrypt", "no data")
+	}
+	out, err := b.run(sealed, true, ckr.EncryptedDataLenRange)
+	if err != nil || !b.Padded {
+		return out, err
+	}
+	return unpad(out, b.Size)
+}
+
+func (b blockMode) run(data []byte, decrypt bool, code ckr.Code) ([]byte, error) {
+	if err := checkBlocks(data, b.Size, code); err != nil {
+		return nil, err
+	}
+	out := make([]byte, len(data))
+	if b.Chained {
+		b.direction(decrypt).CryptBlocks(out, data)
+	} else {
+		ecbMode{b.block, decrypt}.CryptBlocks(out, data) // no interface, and so no memory
+	}
+	return out, nil
+}
+
+func checkBlocks(data []byte, size int, code ckr.Code) error {
 	if len(data)%size != 0 {
 		return ckr.Newf(code, "cipher", "%d bytes are no whole blocks", len(data))
 	}
 	return nil
-}
-
-func ecb(one func(dst, src []byte), data []byte, size int, code ckr.Code) ([]byte, error) {
-	if err := wholeBlocks(data, size, code); err != nil {
-		return nil, err
-	}
-	out := make([]byte, len(data))
-	for i := 0; i < len(data); i += size {
-		one(out[i:i+size], data[i:i+size])
-	}
-	return out, nil
-}
-
-func cbc(mode cipher.BlockMode, data []byte, code ckr.Code) ([]byte, error) {
-	if err := wholeBlocks(data, mode.BlockSize(), code); err != nil {
-		return nil, err
-	}
-	out := make([]byte, len(data))
-	mode.CryptBlocks(out, data)
-	return out, nil
 }
 
 // pad extends data as PKCS #7 does.

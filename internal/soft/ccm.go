@@ -86,25 +86,36 @@ func (c *ccm) stream() (s cipher.Stream, forTag [aes.BlockSize]byte) {
 	return s, forTag
 }
 
-func sealCCM(block cipher.Block, mech mechanism.AESCCM, plain []byte) ([]byte, error) {
-	c, err := newCCM(block, mech, len(plain), ckr.DataLenRange)
+// ccmKey is CCM with a key, for messages under one mechanism.
+type ccmKey struct {
+	block cipher.Block
+	mech  mechanism.AESCCM
+}
+
+func (m *Material) ccm(mech mechanism.AESCCM) (ccmKey, error) {
+	block, err := m.block()
+	return ccmKey{block, mech}, err
+}
+
+func (k ccmKey) seal(plain []byte) ([]byte, error) {
+	c, err := newCCM(k.block, k.mech, len(plain), ckr.DataLenRange)
 	if err != nil {
 		return nil, err
 	}
 	tag := c.mac(plain)
 	s, mask := c.stream()
 	subtle.XORBytes(tag[:], tag[:], mask[:])
-	out := make([]byte, len(plain), len(plain)+mech.TagSize())
+	out := make([]byte, len(plain), len(plain)+k.mech.TagSize())
 	s.XORKeyStream(out, plain)
-	return append(out, tag[:mech.TagSize()]...), nil
+	return append(out, tag[:k.mech.TagSize()]...), nil
 }
 
-func openCCM(block cipher.Block, mech mechanism.AESCCM, sealed []byte) ([]byte, error) {
-	n := len(sealed) - mech.TagSize()
+func (k ccmKey) open(sealed []byte) ([]byte, error) {
+	n := len(sealed) - k.mech.TagSize()
 	if n < 0 {
 		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "decrypt", "%d bytes", len(sealed))
 	}
-	c, err := newCCM(block, mech, n, ckr.EncryptedDataLenRange)
+	c, err := newCCM(k.block, k.mech, n, ckr.EncryptedDataLenRange)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +124,7 @@ func openCCM(block cipher.Block, mech mechanism.AESCCM, sealed []byte) ([]byte, 
 	s.XORKeyStream(plain, sealed[:n])
 	tag := c.mac(plain)
 	subtle.XORBytes(tag[:], tag[:], mask[:])
-	if subtle.ConstantTimeCompare(tag[:mech.TagSize()], sealed[n:]) != 1 {
+	if subtle.ConstantTimeCompare(tag[:k.mech.TagSize()], sealed[n:]) != 1 {
 		clear(plain)
 		return nil, badTag()
 	}

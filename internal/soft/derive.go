@@ -1,16 +1,16 @@
 package soft
 
 import (
+	"crypto"
 	"crypto/aes"
-	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha3"
 	"crypto/subtle"
+	"hash"
 	"slices"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
-	"github.com/go-cryptoki/cryptoki/object"
 )
 
 // DeriveLength makes a secret of a length in bytes of a key, and of the values
@@ -20,69 +20,84 @@ import (
 // cut, ckr.TemplateInconsistent: the pieces of a key are found one by one
 // (Clulow 2003). The result is the caller's to clear.
 func DeriveLength(m *Material, mech mechanism.Mechanism, length int, others ...[]byte) ([]byte, error) {
-	mech, err := prepared(m, mech)
+	r, mech, err := ready(m, mech, mechanism.FlagDerive)
 	if err != nil {
 		return nil, err
-	}
-	if agreement, ok := mech.(mechanism.ECDH); ok {
-		return m.deriveECDH(agreement, length)
-	}
-	if !derivesSecret(mech) {
-		return nil, unsupported(mech)
 	}
 	if len(others) != len(mechanism.Keys(mech)) {
 		return nil, ckr.New(ckr.MechanismParamInvalid, mech.Type().String(), nil)
 	}
-	if m.class != object.ClassSecretKey {
-		return nil, m.wrongKey("no derivation")
-	}
-	if m.secret == nil {
-		return nil, ckr.Newf(ckr.KeyHandleInvalid, "key", "the key material was cleared")
-	}
 	if length < 0 || length > maxDerived {
 		return nil, tooLong(length)
 	}
-	return m.deriveSecret(mech, length, others)
+	return r.derive(m, mech, derivation{length: length, others: others, newMAC: NewMAC})
 }
 
-func derivesSecret(mech mechanism.Mechanism) bool {
-	switch mech.(type) {
-	case mechanism.ConcatenateBaseAndKey, mechanism.ConcatenateBaseAndData, mechanism.ConcatenateDataAndBase,
-		mechanism.XORBaseAndData, mechanism.ExtractKeyFromKey, mechanism.HashDerive, mechanism.SHAKEDerive,
-		mechanism.AESECBEncryptData, mechanism.AESCBCEncryptData, mechanism.HKDF, mechanism.KBKDF:
-		return true
-	}
-	return false
+// Derive makes a secret of a key, as long as the mechanism gives it. The result
+// is the caller's to clear. See [DeriveLength] for other lengths.
+func Derive(m *Material, mech mechanism.Mechanism) ([]byte, error) {
+	return DeriveLength(m, mech, 0)
 }
 
-func (m *Material) deriveSecret(mech mechanism.Mechanism, length int, others [][]byte) ([]byte, error) {
-	switch mech := mech.(type) {
-	case mechanism.ConcatenateBaseAndKey:
-		return whole(length, m.secret, others[0])
-	case mechanism.ConcatenateBaseAndData:
-		return whole(length, m.secret, mech.Data)
-	case mechanism.ConcatenateDataAndBase:
-		return whole(length, mech.Data, m.secret)
-	case mechanism.XORBaseAndData:
-		return m.xor(mech.Data, length)
-	case mechanism.ExtractKeyFromKey:
-		return m.extract(mech.Bit, length)
-	case mechanism.HashDerive:
-		h := mech.Hash.New()
-		h.Write(m.secret)
-		return leading(h.Sum(nil), length)
-	case mechanism.SHAKEDerive:
-		return m.shake(mech.Bits, length), nil
-	case mechanism.AESECBEncryptData:
-		return m.encryptData(mechanism.AESECB{}, mech.Data, length)
-	case mechanism.AESCBCEncryptData:
-		return m.encryptData(mechanism.AESCBC{IV: mech.IV}, mech.Data, length)
-	case mechanism.HKDF:
-		return m.hkdf(mech, length, others)
-	case mechanism.KBKDF:
-		return m.kbkdf(mech, length, others)
+// A derivation is what is derived, beside key and mechanism.
+type derivation struct {
+	length int      // in bytes; 0 is that which the mechanism gives of itself
+	others [][]byte // the values of the keys that the mechanism names
+	newMAC func(*Material, mechanism.Mechanism) (hash.Hash, error)
+}
+
+func deriveRows() []row {
+	iv := make([]byte, aes.BlockSize)
+	hkdf := deriving((*Material).hkdf)
+	rows := []row{
+		deriving((*Material).concatenateKey).row(mechanism.ConcatenateBaseAndKey{Key: anyKey{}}),
+		deriving((*Material).concatenateData).row(mechanism.ConcatenateBaseAndData{}),
+		deriving((*Material).concatenateAfter).row(mechanism.ConcatenateDataAndBase{}),
+		deriving((*Material).xor).row(mechanism.XORBaseAndData{Data: iv}),
+		deriving((*Material).extract).row(mechanism.ExtractKeyFromKey{}),
+		deriving((*Material).shake).row(mechanism.SHAKEDerive{Bits: 128}),
+		deriving((*Material).shake).row(mechanism.SHAKEDerive{Bits: 256}),
+		hkdf.row(mechanism.HKDF{Hash: crypto.SHA256, Extract: true}),
+		hkdf.row(mechanism.HKDF{Hash: crypto.SHA256, Extract: true, ToData: true}),
+		scheme[mechanism.AESECBEncryptData]{keys: aesKeys, sizes: aesSizes, derive: (*Material).encryptECB}.
+			row(mechanism.AESECBEncryptData{Data: iv}),
+		scheme[mechanism.AESCBCEncryptData]{keys: aesKeys, sizes: aesSizes, derive: (*Material).encryptCBC}.
+			row(mechanism.AESCBCEncryptData{IV: iv, Data: iv}),
 	}
-	return nil, unsupported(mech)
+	for _, h := range hashes {
+		digest := deriving((*Material).deriveHash)
+		digest.legacy = old(h)
+		rows = append(rows, digest.row(mechanism.HashDerive{Hash: h}))
+	}
+	return rows
+}
+
+// deriving is the scheme of what makes secrets of any secret key.
+func deriving[M mechanism.Mechanism](derive func(*Material, M, derivation) ([]byte, error)) scheme[M] {
+	return scheme[M]{keys: secrets(), sizes: macSizes, derive: derive}
+}
+
+// anyKey is a second key of which only the presence matters.
+type anyKey struct{}
+
+func (anyKey) IsKeyRef() {}
+
+func (m *Material) concatenateKey(_ mechanism.ConcatenateBaseAndKey, d derivation) ([]byte, error) {
+	return whole(d.length, m.secret, d.others[0])
+}
+
+func (m *Material) concatenateData(mech mechanism.ConcatenateBaseAndData, d derivation) ([]byte, error) {
+	return whole(d.length, m.secret, mech.Data)
+}
+
+func (m *Material) concatenateAfter(mech mechanism.ConcatenateDataAndBase, d derivation) ([]byte, error) {
+	return whole(d.length, mech.Data, m.secret)
+}
+
+func (m *Material) deriveHash(mech mechanism.HashDerive, d derivation) ([]byte, error) {
+	h := mech.Hash.New()
+	h.Write(m.secret)
+	return leading(h.Sum(nil), d.length)
 }
 
 func tooLong(length int) error {
@@ -112,20 +127,21 @@ func leading(secret []byte, length int) ([]byte, error) {
 	return secret[:length:length], nil
 }
 
-func (m *Material) xor(data []byte, length int) ([]byte, error) {
-	if len(data) < len(m.secret) { // the result would be a piece of the key
+func (m *Material) xor(mech mechanism.XORBaseAndData, d derivation) ([]byte, error) {
+	if len(mech.Data) < len(m.secret) { // the result would be a piece of the key
 		return nil, ckr.Newf(ckr.TemplateInconsistent, "derive", "the data is shorter than the key")
 	}
 	out := make([]byte, len(m.secret))
-	subtle.XORBytes(out, m.secret, data)
-	return whole(length, out)
+	subtle.XORBytes(out, m.secret, mech.Data)
+	return whole(d.length, out)
 }
 
 // minExtracted is the length in bytes under which a part of a key is found by
 // trying.
 const minExtracted = 16
 
-func (m *Material) extract(bit, length int) ([]byte, error) {
+func (m *Material) extract(mech mechanism.ExtractKeyFromKey, d derivation) ([]byte, error) {
+	bit, length := mech.Bit, d.length
 	total := 8 * len(m.secret)
 	switch {
 	case length == 0:
@@ -143,40 +159,44 @@ func (m *Material) extract(bit, length int) ([]byte, error) {
 	return out, nil
 }
 
-func (m *Material) shake(bits, length int) []byte {
-	h := sha3.NewSHAKE128()
-	if bits == 256 {
+func (m *Material) shake(mech mechanism.SHAKEDerive, d derivation) ([]byte, error) {
+	h, length := sha3.NewSHAKE128(), d.length
+	if mech.Bits == 256 {
 		h = sha3.NewSHAKE256()
 	}
 	if length == 0 {
-		length = bits / 4 // as strong as the function
+		length = mech.Bits / 4 // as strong as the function
 	}
 	h.Write(m.secret)
 	out := make([]byte, length)
 	h.Read(out)
-	return out
+	return out, nil
 }
 
-func (m *Material) encryptData(mech mechanism.Mechanism, data []byte, length int) ([]byte, error) {
+func (m *Material) encryptECB(mech mechanism.AESECBEncryptData, d derivation) ([]byte, error) {
+	return m.encryptData(mechanism.AESECB{}.BlockMode(), mech.Data, d.length)
+}
+
+func (m *Material) encryptCBC(mech mechanism.AESCBCEncryptData, d derivation) ([]byte, error) {
+	return m.encryptData(mechanism.AESCBC{IV: mech.IV}.BlockMode(), mech.Data, d.length)
+}
+
+func (m *Material) encryptData(mode mechanism.BlockMode, data []byte, length int) ([]byte, error) {
 	block, err := m.block()
 	if err != nil {
 		return nil, err
 	}
-	out := make([]byte, len(data))
-	if mech, ok := mech.(mechanism.AESCBC); ok {
-		cipher.NewCBCEncrypter(block, mech.IV).CryptBlocks(out, data)
-	} else {
-		for i := 0; i < len(data); i += aes.BlockSize {
-			block.Encrypt(out[i:], data[i:])
-		}
+	out, err := blockMode{block, mode}.seal(data)
+	if err != nil {
+		return nil, err
 	}
 	return leading(out, length)
 }
 
-func (m *Material) hkdf(mech mechanism.HKDF, length int, others [][]byte) ([]byte, error) {
-	salt := mech.Salt
-	if len(others) > 0 {
-		salt = others[0]
+func (m *Material) hkdf(mech mechanism.HKDF, d derivation) ([]byte, error) {
+	salt, length := mech.Salt, d.length
+	if len(d.others) > 0 {
+		salt = d.others[0]
 	}
 	size := mech.Hash.Size()
 	key := m.secret

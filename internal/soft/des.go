@@ -10,31 +10,35 @@ import (
 	"github.com/go-cryptoki/cryptoki/object"
 )
 
-// isDES reports whether the mechanism encrypts with DES of one to three keys,
-// and whether of one.
-func isDES(mech mechanism.Mechanism) (yes, single bool) {
-	switch mech.(type) {
-	case mechanism.DESECB, mechanism.DESCBC, mechanism.DESCBCPad:
-		return true, true
-	case mechanism.DES3ECB, mechanism.DES3CBC, mechanism.DES3CBCPad:
-		return true, false
+// desRows has DES of one to three keys, for what is old.
+func desRows() []row {
+	iv := make([]byte, des.BlockSize)
+	return []row{
+		desBlocks[mechanism.DESECB]().row(mechanism.DESECB{}),
+		desBlocks[mechanism.DESCBC]().row(mechanism.DESCBC{IV: iv}),
+		desBlocks[mechanism.DESCBCPad]().row(mechanism.DESCBCPad{IV: iv}),
+		des3Blocks[mechanism.DES3ECB]().row(mechanism.DES3ECB{}),
+		des3Blocks[mechanism.DES3CBC]().row(mechanism.DES3CBC{IV: iv}),
+		des3Blocks[mechanism.DES3CBCPad]().row(mechanism.DES3CBCPad{IV: iv}),
 	}
-	return false, false
 }
 
-// desBlock returns the cipher of a DES key.
-func (m *Material) desBlock(single bool) (cipher.Block, error) {
-	keys := []object.KeyType{object.KeyDES2, object.KeyDES3}
-	if single {
-		keys = []object.KeyType{object.KeyDES}
-	}
-	if err := m.needs(object.ClassSecretKey, keys...); err != nil {
-		return nil, err
-	}
-	var block cipher.Block
-	var err error
+func desBlocks[M moded]() scheme[M] {
+	return wholeBlocks((*Material).desBlock, scheme[M]{
+		keys: secrets(object.KeyDES), sizes: sizes{8, 8}, legacy: all, unapproved: true,
+	})
+}
+
+func des3Blocks[M moded]() scheme[M] {
+	return wholeBlocks((*Material).desBlock, scheme[M]{
+		keys: secrets(object.KeyDES2, object.KeyDES3), sizes: sizes{16, 24}, legacy: all, unapproved: true,
+	})
+}
+
+// desBlock returns the cipher of a DES key, of one to three parts.
+func (m *Material) desBlock() (block cipher.Block, err error) {
 	switch {
-	case single:
+	case m.key == object.KeyDES:
 		block, err = des.NewCipher(m.secret)
 	case len(m.secret) == 16:
 		long := slices.Concat(m.secret, m.secret[:8])
@@ -47,53 +51,4 @@ func (m *Material) desBlock(single bool) (cipher.Block, error) {
 		return nil, ckr.Newf(ckr.KeySizeRange, "DES key", "%d bytes", len(m.secret))
 	}
 	return block, nil
-}
-
-func (m *Material) encryptDES(mech mechanism.Mechanism, single bool, data []byte) ([]byte, error) {
-	block, err := m.desBlock(single)
-	if err != nil {
-		return nil, err
-	}
-	iv, padded, chained := desMode(mech)
-	if !chained {
-		return ecb(block.Encrypt, data, des.BlockSize, ckr.DataLenRange)
-	}
-	if padded {
-		data = pad(data, des.BlockSize)
-		defer clear(data)
-	}
-	return cbc(cipher.NewCBCEncrypter(block, iv), data, ckr.DataLenRange)
-}
-
-func (m *Material) decryptDES(mech mechanism.Mechanism, single bool, data []byte) ([]byte, error) {
-	block, err := m.desBlock(single)
-	if err != nil {
-		return nil, err
-	}
-	iv, padded, chained := desMode(mech)
-	if !chained {
-		return ecb(block.Decrypt, data, des.BlockSize, ckr.EncryptedDataLenRange)
-	}
-	if padded && len(data) == 0 {
-		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "decrypt", "no data")
-	}
-	out, err := cbc(cipher.NewCBCDecrypter(block, iv), data, ckr.EncryptedDataLenRange)
-	if err != nil || !padded {
-		return out, err
-	}
-	return unpad(out, des.BlockSize)
-}
-
-func desMode(mech mechanism.Mechanism) (iv []byte, padded, chained bool) {
-	switch mech := mech.(type) {
-	case mechanism.DESCBC:
-		return mech.IV, false, true
-	case mechanism.DES3CBC:
-		return mech.IV, false, true
-	case mechanism.DESCBCPad:
-		return mech.IV, true, true
-	case mechanism.DES3CBCPad:
-		return mech.IV, true, true
-	}
-	return nil, false, false
 }

@@ -26,7 +26,10 @@
 // is old, as DES, MD5 and short RSA keys are. What Go does not have comes from
 // circl: ML-KEM-512, ML-DSA, SLH-DSA, Ed448 and X448.
 //
-// Mechanisms are rows of one table, which says what is done with public,
-// private and secret keys; a mechanism's own file does it. Ciphers that take
-// data in parts are a [Stream].
+// A mechanism is a row of one table: a scheme, which has the functions that do
+// it, the keys that it works with, and what FIPS 140 and legacy rules say of it.
+// An operation without a function is ckr.MechanismInvalid, and what is offered
+// follows from the functions that there are. Rows stand beside the functions
+// that they name, in the file of the mechanism. Ciphers that take data in parts
+// are a [Stream].
 package soft

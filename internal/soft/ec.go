@@ -9,6 +9,43 @@ import (
 	"github.com/go-cryptoki/cryptoki/object"
 )
 
+// The sizes of curves, in bits.
+var (
+	curveSizes = sizes{224, 521}
+	otherSizes = sizes{255, 448} // of Edwards and Montgomery curves
+)
+
+func ecRows() []row {
+	ecKeys, edKeys, montgomeryKeys := pairs(object.KeyEC), pairs(object.KeyECEdwards), pairs(object.KeyECMontgomery)
+	ec := scheme[mechanism.ECDSA]{
+		keys: ecKeys, sizes: curveSizes,
+		sign: (*Material).signECDSA, verify: (*Material).verifyECDSA,
+	}
+	ed := scheme[mechanism.EdDSA]{
+		keys: edKeys, sizes: otherSizes,
+		approved: func(m mechanism.EdDSA) bool { return len(m.Context) == 0 || m.Prehash },
+		sign:     (*Material).signEdDSA, verify: (*Material).verifyEdDSA,
+	}
+	rows := []row{
+		ec.row(mechanism.ECDSA{}),
+		ed.row(mechanism.EdDSA{}),
+		scheme[mechanism.ECKeyPairGen]{
+			keys: ecKeys, sizes: curveSizes, generatePair: generateOn[mechanism.ECKeyPairGen](object.KeyEC),
+		}.row(mechanism.ECKeyPairGen{}),
+		scheme[mechanism.ECEdwardsKeyPairGen]{
+			keys: edKeys, sizes: otherSizes, generatePair: generateOn[mechanism.ECEdwardsKeyPairGen](object.KeyECEdwards),
+		}.row(mechanism.ECEdwardsKeyPairGen{}),
+		scheme[mechanism.ECMontgomeryKeyPairGen]{
+			keys: montgomeryKeys, sizes: otherSizes, unapproved: true,
+			generatePair: generateOn[mechanism.ECMontgomeryKeyPairGen](object.KeyECMontgomery),
+		}.row(mechanism.ECMontgomeryKeyPairGen{}),
+	}
+	for _, h := range signing {
+		rows = append(rows, ec.row(mechanism.ECDSA{Hash: h}))
+	}
+	return rows
+}
+
 // maxDigest bounds the input of ECDSA, of which only as many bits count as
 // the order of the curve has.
 const maxDigest = 1024
@@ -20,10 +57,7 @@ func checkECDSA(digest []byte) error {
 	return nil
 }
 
-func (m *Material) signECDSA(digest []byte) ([]byte, error) {
-	if err := m.needs(object.ClassPrivateKey, object.KeyEC); err != nil {
-		return nil, err
-	}
+func (m *Material) signECDSA(_ mechanism.ECDSA, digest []byte) ([]byte, error) {
 	if err := checkECDSA(digest); err != nil {
 		return nil, err
 	}
@@ -34,10 +68,7 @@ func (m *Material) signECDSA(digest []byte) ([]byte, error) {
 	return mechanism.ECDSAFromASN1(der, m.curve.Bytes)
 }
 
-func (m *Material) verifyECDSA(digest, signature []byte) error {
-	if err := m.needs(object.ClassPublicKey, object.KeyEC); err != nil {
-		return err
-	}
+func (m *Material) verifyECDSA(_ mechanism.ECDSA, digest, signature []byte) error {
 	if err := checkECDSA(digest); err != nil {
 		return err
 	}

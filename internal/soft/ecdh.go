@@ -15,6 +15,14 @@ import (
 	"github.com/go-cryptoki/cryptoki/object"
 )
 
+func ecdhRows() []row {
+	agree := scheme[mechanism.ECDH]{keys: pairs(object.KeyEC, object.KeyECMontgomery), sizes: curveSizes, derive: (*Material).deriveECDH}
+	cofactor := agree
+	cofactor.keys = pairs(object.KeyEC)
+	point := []byte{4}
+	return []row{agree.row(mechanism.ECDH{Public: point}), cofactor.row(mechanism.ECDH{Public: point, Cofactor: true})}
+}
+
 // Peer returns the other side's point of a key agreement for the curve that
 // CKA_EC_PARAMS names, as it is: 04‖X‖Y, or the 32 bytes of X25519. Points
 // that are not on the curve are refused with ckr.MechanismParamInvalid before
@@ -37,19 +45,10 @@ func peer(curve object.Curve, mech mechanism.ECDH) ([]byte, error) {
 	return point, nil
 }
 
-// Derive makes a secret of a key, as long as the mechanism gives it. The result
-// is the caller's to clear. See [DeriveLength] for other lengths.
-func Derive(m *Material, mech mechanism.Mechanism) ([]byte, error) {
-	return DeriveLength(m, mech, 0)
-}
-
 // deriveECDH agrees on a key of a length in bytes. Of the shared secret itself it
 // returns the trailing bytes (PKCS #11 v3.2 §6.3); a length that the secret
 // does not have is ckr.KeySizeRange.
-func (m *Material) deriveECDH(mech mechanism.ECDH, length int) ([]byte, error) {
-	if err := m.needs(object.ClassPrivateKey, object.KeyEC, object.KeyECMontgomery); err != nil {
-		return nil, err
-	}
+func (m *Material) deriveECDH(mech mechanism.ECDH, d derivation) ([]byte, error) {
 	point, err := peer(m.curve, mech)
 	if err != nil {
 		return nil, err
@@ -59,7 +58,7 @@ func (m *Material) deriveECDH(mech mechanism.ECDH, length int) ([]byte, error) {
 		return nil, err
 	}
 	defer clear(secret)
-	return Stretch(mech, secret, length)
+	return Stretch(mech, secret, d.length)
 }
 
 // curvesOf has the curves on which the standard library agrees on keys.

@@ -35,9 +35,6 @@ func (m *Material) checkEdDSA(mech mechanism.EdDSA, input []byte) error {
 }
 
 func (m *Material) signEdDSA(mech mechanism.EdDSA, input []byte) ([]byte, error) {
-	if err := m.needs(object.ClassPrivateKey, object.KeyECEdwards); err != nil {
-		return nil, err
-	}
 	if err := m.checkEdDSA(mech, input); err != nil {
 		return nil, err
 	}
@@ -55,9 +52,6 @@ func (m *Material) signEdDSA(mech mechanism.EdDSA, input []byte) ([]byte, error)
 }
 
 func (m *Material) verifyEdDSA(mech mechanism.EdDSA, input, signature []byte) error {
-	if err := m.needs(object.ClassPublicKey, object.KeyECEdwards); err != nil {
-		return err
-	}
 	if err := m.checkEdDSA(mech, input); err != nil {
 		return err
 	}

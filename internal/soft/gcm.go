@@ -26,31 +26,39 @@ func (m *Material) fullGCM(block cipher.Block, mech mechanism.AESGCM) (cipher.AE
 	return aead, nil
 }
 
-func (m *Material) sealGCM(block cipher.Block, mech mechanism.AESGCM, data []byte) ([]byte, error) {
-	if uint64(len(data)) > maxGCM {
-		return nil, ckr.Newf(ckr.DataLenRange, "encrypt", "%d bytes", len(data))
-	}
-	aead, err := m.fullGCM(block, mech)
-	if err != nil {
-		return nil, err
-	}
-	sealed := aead.Seal(nil, mech.IV, data, mech.AAD)
-	return sealed[:len(data)+mech.TagSize()], nil
+// gcm is GCM with a key.
+type gcm struct {
+	aead cipher.AEAD
+	mech mechanism.AESGCM
 }
 
-func (m *Material) openGCM(block cipher.Block, mech mechanism.AESGCM, sealed []byte) ([]byte, error) {
-	size := mech.TagSize()
+// gcmWith returns GCM for the messages of a mechanism.
+func (m *Material) gcmWith(mech mechanism.AESGCM) (gcm, error) {
+	block, err := m.block()
+	if err != nil {
+		return gcm{}, err
+	}
+	aead, err := m.fullGCM(block, mech)
+	return gcm{aead, mech}, err
+}
+
+func (g gcm) seal(plain []byte) ([]byte, error) {
+	if uint64(len(plain)) > maxGCM {
+		return nil, ckr.Newf(ckr.DataLenRange, "encrypt", "%d bytes", len(plain))
+	}
+	sealed := g.aead.Seal(nil, g.mech.IV, plain, g.mech.AAD)
+	return sealed[:len(plain)+g.mech.TagSize()], nil
+}
+
+func (g gcm) open(sealed []byte) ([]byte, error) {
+	size := g.mech.TagSize()
 	if len(sealed) < size || uint64(len(sealed)) > maxGCM {
 		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "decrypt", "%d bytes", len(sealed))
 	}
-	aead, err := m.fullGCM(block, mech)
-	if err != nil {
-		return nil, err
+	if size == g.aead.Overhead() {
+		return opened(g.aead.Open(nil, g.mech.IV, sealed, g.mech.AAD))
 	}
-	if size == aead.Overhead() {
-		return opened(aead.Open(nil, mech.IV, sealed, mech.AAD))
-	}
-	return openShort(aead, mech, sealed[:len(sealed)-size], sealed[len(sealed)-size:])
+	return openShort(g.aead, g.mech, sealed[:len(sealed)-size], sealed[len(sealed)-size:])
 }
 
 // openShort opens what has a shorter tag, which the standard library does only

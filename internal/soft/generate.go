@@ -24,42 +24,14 @@ import (
 // ckr.CurveNotSupported and ckr.DomainParamsInvalid, and ckr.MechanismInvalid
 // for mechanisms that software does not do.
 func GenerateKeyPair(mech mechanism.Mechanism, pub, priv object.Template) (pubValues, privValues object.Template, err error) {
-	if err := mechanism.Check(mech); err != nil {
-		return nil, nil, err
-	}
-	mech = mechanism.Resolve(mech)
-	if err := forbidden(mech); err != nil {
+	r, mech, err := find(mech, mechanism.FlagGenerateKeyPair)
+	if err != nil {
 		return nil, nil, err
 	}
 	if err := object.CheckPair(pub, priv); err != nil {
 		return nil, nil, err
 	}
-	var key crypto.PrivateKey
-	switch mech.(type) {
-	case mechanism.MLKEMKeyPairGen:
-		return generatePQ(mech, object.KeyMLKEM, pub)
-	case mechanism.MLDSAKeyPairGen:
-		return generatePQ(mech, object.KeyMLDSA, pub)
-	case mechanism.SLHDSAKeyPairGen:
-		return generatePQ(mech, object.KeySLHDSA, pub)
-	case mechanism.RSAKeyPairGen:
-		key, err = generateRSA(pub)
-	case mechanism.ECKeyPairGen, mechanism.ECEdwardsKeyPairGen, mechanism.ECMontgomeryKeyPairGen:
-		var curve object.Curve
-		if curve, err = generatedCurve(mech, pub); err != nil {
-			return nil, nil, err
-		}
-		if curve.NIST == nil && curve.Bytes > 32 {
-			return generate448(mech, curve)
-		}
-		key, err = generateEC(curve)
-	default:
-		return nil, nil, unsupported(mech)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return pairValues(mech, key)
+	return r.generatePair(mech, pub)
 }
 
 // pairValues describes a pair by the values of both keys.
@@ -100,6 +72,14 @@ func finished(t object.Template, mech mechanism.Mechanism) (object.Template, err
 	return out.Without(object.AttrClass.Type, object.AttrKeyType.Type).With(object.AttrKeyGenMechanism.Is(mech.Type())), nil
 }
 
+func generateRSAPair(mech mechanism.RSAKeyPairGen, pub object.Template) (public, private object.Template, err error) {
+	key, err := generateRSA(pub)
+	if err != nil {
+		return nil, nil, err
+	}
+	return pairValues(mech, key)
+}
+
 func generateRSA(pub object.Template) (*rsa.PrivateKey, error) {
 	bits, ok := object.In(pub, object.AttrModulusBits)
 	if !ok {
@@ -122,28 +102,28 @@ func generateRSA(pub object.Template) (*rsa.PrivateKey, error) {
 	return key, nil
 }
 
-// keyTypeOf has the type of keys that a mechanism generates.
-func keyTypeOf(mech mechanism.Mechanism) object.KeyType {
-	switch mech.(type) {
-	case mechanism.ECEdwardsKeyPairGen:
-		return object.KeyECEdwards
-	case mechanism.ECMontgomeryKeyPairGen:
-		return object.KeyECMontgomery
+// generateOn returns what generates key pairs of a type on a curve.
+func generateOn[M mechanism.Mechanism](key object.KeyType) func(mech M, pub object.Template) (public, private object.Template, err error) {
+	return func(mech M, pub object.Template) (public, private object.Template, err error) {
+		params, ok := object.In(pub, object.AttrECParams)
+		if !ok {
+			return nil, nil, missing(object.AttrECParams)
+		}
+		curve, err := object.CurveOf(params)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case curve.Key != key:
+			return nil, nil, ckr.Newf(ckr.TemplateInconsistent, object.AttrECParams.String(), "%s is not for %s", curve.Name, mech.Type())
+		case curve.NIST == nil && curve.Bytes > 32:
+			return generate448(mech, curve)
+		}
+		made, err := generateEC(curve)
+		if err != nil {
+			return nil, nil, err
+		}
+		return pairValues(mech, made)
 	}
-	return object.KeyEC
-}
-
-// generatedCurve returns the curve that the public template asks for.
-func generatedCurve(mech mechanism.Mechanism, pub object.Template) (object.Curve, error) {
-	params, ok := object.In(pub, object.AttrECParams)
-	if !ok {
-		return object.Curve{}, missing(object.AttrECParams)
-	}
-	curve, err := object.CurveOf(params)
-	if err == nil && curve.Key != keyTypeOf(mech) {
-		err = ckr.Newf(ckr.TemplateInconsistent, object.AttrECParams.String(), "%s is not for %s", curve.Name, mech.Type())
-	}
-	return curve, err
 }
 
 func generateEC(curve object.Curve) (key crypto.PrivateKey, err error) {

@@ -2,6 +2,7 @@ package soft
 
 import (
 	"crypto/cipher"
+	"hash"
 
 	"github.com/go-cryptoki/cryptoki/mechanism"
 )
@@ -14,13 +15,15 @@ type gmac struct {
 	data []byte
 }
 
-func (m *Material) newGMAC(block cipher.Block, mech mechanism.AESGMAC) (*gmac, error) {
-	aead, err := m.fullGCM(block, mechanism.AESGCM{IV: mech.IV})
+func (m *Material) gmac(mech mechanism.AESGMAC) (hash.Hash, error) {
+	g, err := m.gcmWith(mechanism.AESGCM{IV: mech.IV})
 	if err != nil {
 		return nil, err
 	}
-	return &gmac{aead: aead, iv: mech.IV}, nil
+	return &gmac{aead: g.aead, iv: mech.IV}, nil
 }
+
+func gmacSize(mechanism.AESGMAC) int { return 16 }
 
 func (g *gmac) Size() int      { return g.aead.Overhead() }
 func (g *gmac) BlockSize() int { return 16 }

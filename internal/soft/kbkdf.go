@@ -1,6 +1,7 @@
 package soft
 
 import (
+	"crypto"
 	"hash"
 	"slices"
 
@@ -8,19 +9,30 @@ import (
 	"github.com/go-cryptoki/cryptoki/mechanism"
 )
 
+func kbkdfRows() (rows []row) {
+	kdf := deriving((*Material).kbkdf)
+	for _, mode := range []mechanism.KBKDFMode{mechanism.CounterMode, mechanism.FeedbackMode, mechanism.DoublePipelineMode} {
+		rows = append(rows, kdf.row(mechanism.KBKDF{
+			Mode: mode, PRF: mechanism.HMAC{Hash: crypto.SHA256},
+			Fields: []mechanism.Field{{Kind: mechanism.IterationField, Width: 32}},
+		}))
+	}
+	return rows
+}
+
 // kbkdf derives a key as SP 800-108 does. Each round hashes the fields in
 // their order.
-func (m *Material) kbkdf(mech mechanism.KBKDF, length int, others [][]byte) ([]byte, error) {
-	mac, err := NewMAC(m, mech.PRF)
+func (m *Material) kbkdf(mech mechanism.KBKDF, d derivation) ([]byte, error) {
+	mac, err := d.newMAC(m, mech.PRF)
 	if err != nil {
 		return nil, err
 	}
-	size := mac.Size()
+	size, length := mac.Size(), d.length
 	if length == 0 {
 		length = size
 	}
 	rounds := (length + size - 1) / size
-	r := kdfRun{mac: mac, mech: mech, keys: others, bits: 8 * uint64(length), segments: 8 * uint64(rounds*size)}
+	r := kdfRun{mac: mac, mech: mech, keys: d.others, bits: 8 * uint64(length), segments: 8 * uint64(rounds*size)}
 	out := make([]byte, 0, rounds*size)
 	last := slices.Clone(mech.IV)
 	if mech.Mode == mechanism.DoublePipelineMode {

@@ -1,6 +1,7 @@
 package soft
 
 import (
+	"crypto/aes"
 	"crypto/fips140"
 	"crypto/hmac"
 	"crypto/subtle"
@@ -22,31 +23,54 @@ var hmacKeys = map[mechanism.Type]object.KeyType{
 	mechanism.TypeSHA3_384HMAC: object.KeySHA3_384HMAC, mechanism.TypeSHA3_512HMAC: object.KeySHA3_512HMAC,
 }
 
+// macSizes bounds the keys of HMAC, and of derivations, in bytes.
+var macSizes = sizes{1, 1 << 16}
+
+func macRows() []row {
+	cmac := scheme[mechanism.AESCMAC]{keys: aesKeys, sizes: aesSizes, mac: (*Material).cmac, macSize: cmacSize}
+	rows := []row{
+		cmac.row(mechanism.AESCMAC{}),
+		cmac.row(mechanism.AESCMAC{Length: 8}),
+		scheme[mechanism.AESGMAC]{
+			keys: aesKeys, sizes: aesSizes, unapproved: true,
+			mac: (*Material).gmac, macSize: gmacSize, keeps: true,
+		}.row(mechanism.AESGMAC{IV: make([]byte, usualIV)}),
+	}
+	for _, h := range hashes {
+		hmac := scheme[mechanism.HMAC]{
+			keys:  secrets(object.KeyGenericSecret, hmacKeys[mechanism.HMAC{Hash: h}.Type()]),
+			sizes: macSizes, legacy: old(h),
+			mac: (*Material).hmac, macSize: hmacSize,
+		}
+		rows = append(rows, hmac.row(mechanism.HMAC{Hash: h}), hmac.row(mechanism.HMAC{Hash: h, Length: 8}))
+	}
+	return rows
+}
+
 // NewMAC returns a message authentication code that takes its input piece by
 // piece, HMAC or CMAC. Sum returns the whole code; one with a Length is its
 // beginning.
-func NewMAC(m *Material, mech mechanism.Mechanism) (hash.Hash, error) {
-	mech, err := prepared(m, mech)
+func NewMAC(k *Material, mech mechanism.Mechanism) (hash.Hash, error) {
+	r, mech, err := ready(k, mech, mechanism.FlagSign)
 	if err != nil {
 		return nil, err
 	}
-	switch mech := mech.(type) {
-	case mechanism.HMAC:
-		return m.hmac(mech)
-	case mechanism.AESCMAC:
-		block, err := m.block()
-		if err != nil {
-			return nil, err
-		}
-		return newCMAC(block), nil
-	case mechanism.AESGMAC:
-		block, err := m.block()
-		if err != nil {
-			return nil, err
-		}
-		return m.newGMAC(block, mech)
+	return r.mac(k, mech)
+}
+
+func (m *Material) cmac(mechanism.AESCMAC) (hash.Hash, error) {
+	block, err := m.block()
+	if err != nil {
+		return nil, err
 	}
-	return nil, unsupported(mech)
+	return newCMAC(block), nil
+}
+
+func cmacSize(m mechanism.AESCMAC) int {
+	if m.Length == 0 {
+		return aes.BlockSize
+	}
+	return m.Length
 }
 
 // fipsMACKey is the length in bytes under which a key of HMAC is forbidden in
@@ -54,45 +78,39 @@ func NewMAC(m *Material, mech mechanism.Mechanism) (hash.Hash, error) {
 const fipsMACKey = 14
 
 func (m *Material) hmac(mech mechanism.HMAC) (hash.Hash, error) {
-	own := hmacKeys[mechanism.HMAC{Hash: mech.Hash}.Type()]
-	if err := m.needs(object.ClassSecretKey, object.KeyGenericSecret, own); err != nil {
-		return nil, err
-	}
 	if fips140.Enforced() && len(m.secret) < fipsMACKey {
 		return nil, ckr.Newf(ckr.MechanismInvalid, mech.Type().String(), "the FIPS 140 mode of this program forbids keys of %d bytes", len(m.secret))
 	}
 	return hmac.New(mech.Hash.New, m.secret), nil
 }
 
+func hmacSize(m mechanism.HMAC) int {
+	if m.Length == 0 {
+		return m.Hash.Size()
+	}
+	return m.Length
+}
+
 // CodeSize returns the length of a mechanism's authentication codes in bytes,
 // 0 for other mechanisms.
 func CodeSize(mech mechanism.Mechanism) int {
-	length := 0
-	switch mech := mechanism.Resolve(mech).(type) {
-	case mechanism.HMAC:
-		length = mech.Length
-		if length == 0 {
-			length = mech.Hash.Size()
-		}
-	case mechanism.AESGMAC:
-		length = 16
-	case mechanism.AESCMAC:
-		length = mech.Length
-		if length == 0 {
-			length = 16
-		}
+	if mech = mechanism.Resolve(mech); mech == nil {
+		return 0
 	}
-	return length
+	if r, ok := table()[mech.Type()]; ok {
+		return r.macSize(mech)
+	}
+	return 0
 }
 
 // Streams reports whether a mechanism is a message authentication code that
 // keeps nothing of its input, however long that is.
 func Streams(mech mechanism.Mechanism) bool {
-	switch mechanism.Resolve(mech).(type) {
-	case mechanism.HMAC, mechanism.AESCMAC:
-		return true
+	if mech = mechanism.Resolve(mech); mech == nil {
+		return false
 	}
-	return false
+	r, ok := table()[mech.Type()]
+	return ok && r.streamsMAC()
 }
 
 // Code returns the code of what sum, which NewMAC made for the mechanism, took
@@ -107,17 +125,18 @@ func VerifyCode(mech mechanism.Mechanism, sum hash.Hash, code []byte) error {
 	return sameCode(Code(mech, sum), code)
 }
 
-func (m *Material) mac(mech mechanism.Mechanism, input []byte) ([]byte, error) {
-	sum, err := NewMAC(m, mech)
+// signMAC and verifyMAC sign and verify by the code of a scheme.
+func (s scheme[M]) signMAC(k *Material, m M, input []byte) ([]byte, error) {
+	sum, err := s.mac(k, m)
 	if err != nil {
 		return nil, err
 	}
 	sum.Write(input)
-	return Code(mech, sum), nil
+	return sum.Sum(nil)[:s.macSize(m)], nil
 }
 
-func (m *Material) verifyMAC(mech mechanism.Mechanism, input, code []byte) error {
-	want, err := m.mac(mech, input)
+func (s scheme[M]) verifyMAC(k *Material, m M, input, code []byte) error {
+	want, err := s.signMAC(k, m, input)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,20 @@ import (
 	"github.com/go-cryptoki/cryptoki/object"
 )
 
+func mldsaRows() []row {
+	keys, size := pairs(object.KeyMLDSA), sizes{1312, 2592} // bytes of the public key
+	return []row{
+		scheme[mechanism.MLDSA]{
+			keys: keys, sizes: size, unapproved: true, // not of the standard library
+			sign: (*Material).signMLDSA, verify: (*Material).verifyMLDSA,
+		}.row(mechanism.MLDSA{}),
+		scheme[mechanism.MLDSAKeyPairGen]{
+			keys: keys, sizes: size, unapproved: true,
+			generatePair: generatePQ[mechanism.MLDSAKeyPairGen](object.KeyMLDSA),
+		}.row(mechanism.MLDSAKeyPairGen{}),
+	}
+}
+
 // dsaSet is one parameter set of ML-DSA, FIPS 204 §4.
 type dsaSet struct {
 	scheme sign.Scheme
@@ -116,9 +130,6 @@ func checkMLDSA(set object.ParameterSet, value []byte) error {
 }
 
 func (m *Material) signMLDSA(mech mechanism.MLDSA, message []byte) ([]byte, error) {
-	if err := m.needs(object.ClassPrivateKey, object.KeyMLDSA); err != nil {
-		return nil, err
-	}
 	signature, err := m.mldsa.set.sign(m.mldsa.private, message, mech.Context, mech.Hedge != mechanism.DeterministicRequired)
 	if err != nil {
 		return nil, ckr.New(ckr.FunctionFailed, "ML-DSA", err)
@@ -127,9 +138,6 @@ func (m *Material) signMLDSA(mech mechanism.MLDSA, message []byte) ([]byte, erro
 }
 
 func (m *Material) verifyMLDSA(mech mechanism.MLDSA, message, signature []byte) error {
-	if err := m.needs(object.ClassPublicKey, object.KeyMLDSA); err != nil {
-		return err
-	}
 	set := m.mldsa.set.scheme
 	if len(signature) != set.SignatureSize() {
 		return ckr.Newf(ckr.SignatureLenRange, "verify", "%d bytes, want %d", len(signature), set.SignatureSize())

@@ -14,6 +14,18 @@ import (
 	"github.com/go-cryptoki/cryptoki/object"
 )
 
+func mlkemRows() []row {
+	keys, size := pairs(object.KeyMLKEM), sizes{800, 1568} // bytes of the public key
+	return []row{
+		scheme[mechanism.MLKEM]{
+			keys: keys, sizes: size, encapsulate: (*Material).encapsulate, decapsulate: (*Material).decapsulate,
+		}.row(mechanism.MLKEM{}),
+		scheme[mechanism.MLKEMKeyPairGen]{
+			keys: keys, sizes: size, generatePair: generatePQ[mechanism.MLKEMKeyPairGen](object.KeyMLKEM),
+		}.row(mechanism.MLKEMKeyPairGen{}),
+	}
+}
+
 // encapsulator and decapsulator are the keys of crypto/mlkem, and of circl
 // what the standard library does not have: ML-KEM-512, and private keys that
 // come without their seed.
@@ -126,18 +138,7 @@ func (m *Material) loadPublicMLKEM(set kemSet, all object.Template) error {
 	return nil
 }
 
-// Encapsulate makes a secret for the owner of a public key, and the ciphertext
-// that tells it (C_EncapsulateKey). The secret is the caller's to clear.
-func Encapsulate(m *Material, mech mechanism.Mechanism) (secret, ciphertext []byte, err error) {
-	if mech, err = prepared(m, mech); err != nil {
-		return nil, nil, err
-	}
-	if _, ok := mech.(mechanism.MLKEM); !ok {
-		return nil, nil, unsupported(mech)
-	}
-	if err := m.needs(object.ClassPublicKey, object.KeyMLKEM); err != nil {
-		return nil, nil, err
-	}
+func (m *Material) encapsulate(mech mechanism.MLKEM) (secret, ciphertext []byte, err error) {
 	if _, other := m.encapsulator.(circlPublic); other && fips140.Enforced() {
 		return nil, nil, unsupported(mech)
 	}
@@ -145,21 +146,7 @@ func Encapsulate(m *Material, mech mechanism.Mechanism) (secret, ciphertext []by
 	return secret, ciphertext, nil
 }
 
-// Decapsulate returns the secret that a ciphertext tells the owner of the
-// private key (C_DecapsulateKey), for the caller to clear. A ciphertext that
-// was altered gives another secret, not an error (FIPS 203 §6.3); only one of
-// the wrong length is ckr.WrappedKeyLenRange.
-func Decapsulate(m *Material, mech mechanism.Mechanism, ciphertext []byte) ([]byte, error) {
-	mech, err := prepared(m, mech)
-	if err != nil {
-		return nil, err
-	}
-	if _, ok := mech.(mechanism.MLKEM); !ok {
-		return nil, unsupported(mech)
-	}
-	if err := m.needs(object.ClassPrivateKey, object.KeyMLKEM); err != nil {
-		return nil, err
-	}
+func (m *Material) decapsulate(mech mechanism.MLKEM, ciphertext []byte) ([]byte, error) {
 	if len(ciphertext) != m.ciphertext {
 		return nil, ckr.Newf(ckr.WrappedKeyLenRange, "decapsulate", "%d bytes, want %d", len(ciphertext), m.ciphertext)
 	}

@@ -1,154 +1,183 @@
 package soft
 
 import (
+	"crypto/fips140"
+
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 )
 
-// prepared checks a mechanism and refuses one that still wants to hash: its
-// input would be a digest of a digest.
-func prepared(m *Material, mech mechanism.Mechanism) (mechanism.Mechanism, error) {
-	if m == nil {
-		return nil, ckr.Newf(ckr.KeyHandleInvalid, "key", "no key material")
-	}
+// find checks a mechanism and returns it, resolved, with its row. It refuses
+// what software does not do at all, what still wants to hash, since its input
+// would be a digest of a digest, and what the FIPS 140 only mode of the program
+// forbids, which the standard library would answer with an error or a panic.
+func find(mech mechanism.Mechanism, use mechanism.Flags) (*row, mechanism.Mechanism, error) {
 	if err := mechanism.Check(mech); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if h, _ := mechanism.Prehash(mech); h != 0 {
-		return nil, ckr.Newf(ckr.MechanismInvalid, mech.Type().String(), "the input must be hashed first")
+	h, mech := mechanism.Prehash(mech)
+	if h != 0 {
+		return nil, nil, ckr.Newf(ckr.MechanismInvalid, mech.Type().String(), "the input must be hashed first")
 	}
-	mech = mechanism.Resolve(mech)
-	if err := forbidden(mech); err != nil {
-		return nil, err
+	r, ok := table()[mech.Type()]
+	if !ok {
+		return nil, nil, unsupported(mech)
 	}
-	return mech, nil
+	if err := r.forbidden(mech); err != nil {
+		return nil, nil, err
+	}
+	if r.flags&use == 0 {
+		return nil, nil, unsupported(mech)
+	}
+	return r, mech, nil
 }
 
-func unsupported(mech mechanism.Mechanism) error {
-	return ckr.Newf(ckr.MechanismInvalid, mech.Type().String(), "software does not do it here")
+// ready is find for an operation with a key, which must be one that does it.
+func ready(k *Material, mech mechanism.Mechanism, use mechanism.Flags) (*row, mechanism.Mechanism, error) {
+	if k == nil {
+		return nil, nil, ckr.Newf(ckr.KeyHandleInvalid, "key", "no key material")
+	}
+	r, mech, err := find(mech, use)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := k.fits(r.keys, use); err != nil {
+		return nil, nil, err
+	}
+	return r, mech, nil
+}
+
+// forbidden refuses what FIPS 140 only mode does not allow. Hash functions were
+// looked at before.
+func (r *row) forbidden(mech mechanism.Mechanism) error {
+	if !fips140.Enforced() || r.allowed(mech) {
+		return nil
+	}
+	return ckr.Newf(ckr.MechanismInvalid, mech.Type().String(), "the FIPS 140 mode of this program forbids it")
+}
+
+// fits refuses keys that do not do an operation of a mechanism for keys of a
+// set.
+func (m *Material) fits(keys keySet, use mechanism.Flags) error {
+	class := keys.class(use)
+	switch {
+	case m.class != class || !keys.has(m.key):
+		return ckr.Newf(ckr.KeyTypeInconsistent, "key", "a %s of class %s", m.key, m.class)
+	case class == object.ClassPrivateKey && !m.private(), class == object.ClassSecretKey && m.secret == nil:
+		return ckr.Newf(ckr.KeyHandleInvalid, "key", "the key material was cleared")
+	}
+	return nil
 }
 
 // Sign returns the signature or message authentication code of input: of the
 // digest, if the mechanism is one that mechanism.Prehash returns for another.
 // Signatures of ECDSA are r‖s.
-func Sign(m *Material, mech mechanism.Mechanism, input []byte) ([]byte, error) {
-	mech, err := prepared(m, mech)
+func Sign(k *Material, mech mechanism.Mechanism, input []byte) ([]byte, error) {
+	r, mech, err := ready(k, mech, mechanism.FlagSign)
 	if err != nil {
 		return nil, err
 	}
-	switch mech := mech.(type) {
-	case mechanism.RSAPKCS:
-		return m.signPKCS1(mech, input)
-	case mechanism.RSAX509:
-		return m.signX509(input)
-	case mechanism.RSAPSS:
-		return m.signPSS(mech, input)
-	case mechanism.ECDSA:
-		return m.signECDSA(input)
-	case mechanism.EdDSA:
-		return m.signEdDSA(mech, input)
-	case mechanism.MLDSA:
-		return m.signMLDSA(mech, input)
-	case mechanism.SLHDSA:
-		return m.signSLHDSA(mech, input)
-	case mechanism.HMAC, mechanism.AESCMAC, mechanism.AESGMAC:
-		return m.mac(mech, input)
-	}
-	return nil, unsupported(mech)
+	return r.sign(k, mech, input)
 }
 
 // Verify checks a signature or message authentication code. It returns
 // ckr.SignatureLenRange if the length alone shows that it is none, and
 // ckr.SignatureInvalid if it is not that of the input.
-func Verify(m *Material, mech mechanism.Mechanism, input, signature []byte) error {
-	mech, err := prepared(m, mech)
+func Verify(k *Material, mech mechanism.Mechanism, input, signature []byte) error {
+	r, mech, err := ready(k, mech, mechanism.FlagVerify)
 	if err != nil {
 		return err
 	}
-	switch mech := mech.(type) {
-	case mechanism.RSAPKCS:
-		return m.verifyPKCS1(mech, input, signature)
-	case mechanism.RSAX509:
-		return m.verifyX509(input, signature)
-	case mechanism.RSAPSS:
-		return m.verifyPSS(mech, input, signature)
-	case mechanism.ECDSA:
-		return m.verifyECDSA(input, signature)
-	case mechanism.EdDSA:
-		return m.verifyEdDSA(mech, input, signature)
-	case mechanism.MLDSA:
-		return m.verifyMLDSA(mech, input, signature)
-	case mechanism.SLHDSA:
-		return m.verifySLHDSA(mech, input, signature)
-	case mechanism.HMAC, mechanism.AESCMAC, mechanism.AESGMAC:
-		return m.verifyMAC(mech, input, signature)
-	}
-	return unsupported(mech)
+	return r.verify(k, mech, input, signature)
 }
 
-// Encrypt encrypts data. The tag of GCM follows the ciphertext.
-func Encrypt(m *Material, mech mechanism.Mechanism, data []byte) ([]byte, error) {
-	mech, err := prepared(m, mech)
+// Recover returns the data that a signature holds (C_VerifyRecover): of
+// PKCS #1 v1.5 what its padding surrounds, of raw RSA the whole block. It
+// returns ckr.SignatureInvalid and ckr.SignatureLenRange as [Verify] does.
+func Recover(k *Material, mech mechanism.Mechanism, signature []byte) ([]byte, error) {
+	r, mech, err := ready(k, mech, mechanism.FlagVerifyRecover)
 	if err != nil {
 		return nil, err
 	}
-	switch mech := mech.(type) {
-	case mechanism.RSAPKCS:
-		return m.encryptPKCS1(mech, data)
-	case mechanism.RSAX509:
-		return m.encryptX509(data)
-	case mechanism.RSAOAEP:
-		return m.encryptOAEP(mech, data)
-	case mechanism.ChaCha20Poly1305:
-		return m.sealChaCha(mech, data)
-	case mechanism.AESXTS:
-		return m.xts(mech, data, false, ckr.DataLenRange)
+	return r.verifyRecover(k, mech, signature)
+}
+
+// Encrypt encrypts data. The tag of GCM follows the ciphertext.
+func Encrypt(k *Material, mech mechanism.Mechanism, data []byte) ([]byte, error) {
+	r, mech, err := ready(k, mech, mechanism.FlagEncrypt)
+	if err != nil {
+		return nil, err
 	}
-	if des, single := isDES(mech); des {
-		return m.encryptDES(mech, single, data)
-	}
-	return m.encryptAES(mech, data)
+	return r.seal(k, mech, data)
 }
 
 // Decrypt decrypts data. The result is secret, and the caller's to clear. It
 // returns ckr.EncryptedDataLenRange if the length alone shows that data was
 // not encrypted so, and ckr.EncryptedDataInvalid for everything else that is
 // wrong with it: nothing tells a bad padding from a bad tag.
-func Decrypt(m *Material, mech mechanism.Mechanism, data []byte) ([]byte, error) {
-	mech, err := prepared(m, mech)
+func Decrypt(k *Material, mech mechanism.Mechanism, data []byte) ([]byte, error) {
+	r, mech, err := ready(k, mech, mechanism.FlagDecrypt)
 	if err != nil {
 		return nil, err
 	}
-	switch mech := mech.(type) {
-	case mechanism.RSAPKCS:
-		return m.decryptPKCS1(mech, data)
-	case mechanism.RSAX509:
-		return m.decryptX509(data)
-	case mechanism.RSAOAEP:
-		return m.decryptOAEP(mech, data)
-	case mechanism.ChaCha20Poly1305:
-		return m.openChaCha(mech, data)
-	case mechanism.AESXTS:
-		return m.xts(mech, data, true, ckr.EncryptedDataLenRange)
-	}
-	if des, single := isDES(mech); des {
-		return m.decryptDES(mech, single, data)
-	}
-	return m.decryptAES(mech, data)
+	return r.open(k, mech, data)
 }
 
-// needs refuses keys that are not of a type and class.
-func (m *Material) needs(class object.Class, keys ...object.KeyType) error {
-	ok := false
-	for _, k := range keys {
-		ok = ok || m.key == k
+// Encapsulate makes a secret for the owner of a public key, and the ciphertext
+// that tells it (C_EncapsulateKey). The secret is the caller's to clear.
+func Encapsulate(k *Material, mech mechanism.Mechanism) (secret, ciphertext []byte, err error) {
+	r, mech, err := ready(k, mech, mechanism.FlagEncapsulate)
+	if err != nil {
+		return nil, nil, err
 	}
-	switch {
-	case !ok || m.class != class:
-		return ckr.Newf(ckr.KeyTypeInconsistent, "key", "a %s of class %s", m.key, m.class)
-	case class == object.ClassPrivateKey && !m.private(), class == object.ClassSecretKey && m.secret == nil:
-		return ckr.Newf(ckr.KeyHandleInvalid, "key", "the key material was cleared")
+	return r.encapsulate(k, mech)
+}
+
+// Decapsulate returns the secret that a ciphertext tells the owner of the
+// private key (C_DecapsulateKey), for the caller to clear. A ciphertext that
+// was altered gives another secret, not an error (FIPS 203 §6.3); only one of
+// the wrong length is ckr.WrappedKeyLenRange.
+func Decapsulate(k *Material, mech mechanism.Mechanism, ciphertext []byte) ([]byte, error) {
+	r, mech, err := ready(k, mech, mechanism.FlagDecapsulate)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	return r.decapsulate(k, mech, ciphertext)
+}
+
+// A sealer encrypts and decrypts one message with a key and the parameters of a
+// mechanism.
+type sealer interface {
+	seal(plain []byte) ([]byte, error)
+	open(sealed []byte) ([]byte, error)
+}
+
+// sealing adds the functions of a sealer to a scheme.
+func sealing[M mechanism.Mechanism, S sealer](of func(k *Material, m M) (S, error), s scheme[M]) scheme[M] {
+	s.seal = func(k *Material, m M, plain []byte) ([]byte, error) {
+		one, err := of(k, m)
+		if err != nil {
+			return nil, err
+		}
+		return one.seal(plain)
+	}
+	s.open = func(k *Material, m M, sealed []byte) ([]byte, error) {
+		one, err := of(k, m)
+		if err != nil {
+			return nil, err
+		}
+		return one.open(sealed)
+	}
+	return s
+}
+
+// wrapping has a scheme wrap and unwrap by encrypting and decrypting. That is for
+// mechanisms that show what was altered.
+func wrapping[M mechanism.Mechanism](s scheme[M]) scheme[M] {
+	s.wrap = s.seal
+	s.unwrap = func(k *Material, m M, wrapped []byte, _ object.Template) ([]byte, error) {
+		return s.open(k, m, wrapped)
+	}
+	return s
 }

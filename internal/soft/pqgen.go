@@ -23,23 +23,25 @@ func parameterSet(pub object.Template) (object.ParameterSet, error) {
 	return set, nil
 }
 
-// generatePQ generates a post-quantum key pair and returns the values of both
-// keys.
-func generatePQ(mech mechanism.Mechanism, key object.KeyType, pub object.Template) (public, private object.Template, err error) {
-	set, err := parameterSet(pub)
-	if err != nil {
-		return nil, nil, err
+// generatePQ returns what generates post-quantum key pairs of a type, and returns
+// the values of both keys.
+func generatePQ[M mechanism.Mechanism](key object.KeyType) func(mech M, pub object.Template) (public, private object.Template, err error) {
+	return func(mech M, pub object.Template) (public, private object.Template, err error) {
+		set, err := parameterSet(pub)
+		if err != nil {
+			return nil, nil, err
+		}
+		class := object.AttrClass.Is(object.ClassPrivateKey)
+		if key == object.KeySLHDSA {
+			private, err = generateSLHDSA(class, set)
+		} else {
+			private, err = seedTemplate(class, key, set, randomSeed(seedSizes[key]))
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		return pairOf(mech, private)
 	}
-	class := object.AttrClass.Is(object.ClassPrivateKey)
-	if key == object.KeySLHDSA {
-		private, err = generateSLHDSA(class, set)
-	} else {
-		private, err = seedTemplate(class, key, set, randomSeed(seedSizes[key]))
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return pairOf(mech, private)
 }
 
 func generateSLHDSA(class object.Attribute, set object.ParameterSet) (object.Template, error) {

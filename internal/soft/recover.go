@@ -3,24 +3,22 @@ package soft
 import (
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
-	"github.com/go-cryptoki/cryptoki/object"
 )
 
-// Recover returns the data that a signature holds (C_VerifyRecover): of
-// PKCS #1 v1.5 what its padding surrounds, of raw RSA the whole block. It
-// returns ckr.SignatureInvalid and ckr.SignatureLenRange as [Verify] does.
-func Recover(m *Material, mech mechanism.Mechanism, signature []byte) ([]byte, error) {
-	mech, err := prepared(m, mech)
+// recoverPKCS1 returns what the padding of a signature surrounds.
+func (m *Material) recoverPKCS1(mech mechanism.RSAPKCS, signature []byte) ([]byte, error) {
+	if mech != (mechanism.RSAPKCS{}) {
+		return nil, unsupported(mech)
+	}
+	block, err := m.recoverX509(mechanism.RSAX509{}, signature)
 	if err != nil {
 		return nil, err
 	}
-	padded := mech == mechanism.RSAPKCS{}
-	if !padded && mech != (mechanism.RSAX509{}) {
-		return nil, unsupported(mech)
-	}
-	if err := m.needs(object.ClassPublicKey, object.KeyRSA); err != nil {
-		return nil, err
-	}
+	return unpadSignature(block)
+}
+
+// recoverX509 returns the whole block of a signature.
+func (m *Material) recoverX509(_ mechanism.RSAX509, signature []byte) ([]byte, error) {
 	if err := m.checkSignature(signature); err != nil {
 		return nil, err
 	}
@@ -28,10 +26,7 @@ func Recover(m *Material, mech mechanism.Mechanism, signature []byte) ([]byte, e
 	if !ok {
 		return nil, badSignature()
 	}
-	if !padded {
-		return block, nil
-	}
-	return unpadSignature(block)
+	return block, nil
 }
 
 // unpadSignature takes the padding 00 01 FF … FF 00 off, with at least eight
@@ -55,10 +50,7 @@ func unpadSignature(block []byte) ([]byte, error) {
 // signX509 and decryptX509 are the bare operation of the private key, which
 // turns decryption into signing and back: callers offer it only to who asks
 // for what is old.
-func (m *Material) signX509(input []byte) ([]byte, error) {
-	if err := m.needs(object.ClassPrivateKey, object.KeyRSA); err != nil {
-		return nil, err
-	}
+func (m *Material) signX509(_ mechanism.RSAX509, input []byte) ([]byte, error) {
 	block, err := m.extended(input)
 	if err != nil {
 		return nil, err
@@ -66,10 +58,7 @@ func (m *Material) signX509(input []byte) ([]byte, error) {
 	return m.rawPrivate(block)
 }
 
-func (m *Material) decryptX509(data []byte) ([]byte, error) {
-	if err := m.needs(object.ClassPrivateKey, object.KeyRSA); err != nil {
-		return nil, err
-	}
+func (m *Material) decryptX509(_ mechanism.RSAX509, data []byte) ([]byte, error) {
 	if len(data) != m.rsaPublic.Size() {
 		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "decrypt", "%d bytes", len(data))
 	}

@@ -16,6 +16,58 @@ import (
 	"github.com/go-cryptoki/cryptoki/object"
 )
 
+// RSA keys shorter than 1024 bits are refused by the standard library, longer
+// ones than 16384 take too long; generating is bounded further, for it takes
+// longer still. From soundRSA bits keys are sound.
+const (
+	minRSA          = 1024
+	maxRSA          = 16384
+	maxGeneratedRSA = 4096
+	soundRSA        = 2048
+)
+
+var (
+	rsaKeys  = pairs(object.KeyRSA)
+	rsaSizes = sizes{minRSA, maxRSA} // bits
+)
+
+func rsaRows() []row {
+	pkcs1 := scheme[mechanism.RSAPKCS]{
+		keys: rsaKeys, sizes: rsaSizes, approved: func(m mechanism.RSAPKCS) bool { return m.Hash != 0 },
+		sign: (*Material).signPKCS1, verify: (*Material).verifyPKCS1,
+		signRecover: (*Material).signPKCS1, verifyRecover: (*Material).recoverPKCS1,
+		seal: (*Material).encryptPKCS1, open: (*Material).decryptPKCS1,
+		unwrap: (*Material).unwrapPKCS1, unwraps: unwrapsPKCS1,
+	}
+	pss := scheme[mechanism.RSAPSS]{
+		keys: rsaKeys, sizes: rsaSizes, approved: approvedPSS,
+		sign: (*Material).signPSS, verify: (*Material).verifyPSS,
+	}
+	oaep := scheme[mechanism.RSAOAEP]{
+		keys: rsaKeys, sizes: rsaSizes,
+		seal: (*Material).encryptOAEP, open: (*Material).decryptOAEP,
+	}
+	bare := scheme[mechanism.RSAX509]{
+		keys: rsaKeys, sizes: rsaSizes, unapproved: true,
+		sign: (*Material).signX509, verify: (*Material).verifyX509,
+		signRecover: (*Material).signX509, verifyRecover: (*Material).recoverX509,
+		seal: (*Material).encryptX509, open: (*Material).decryptX509,
+		legacy: privateUses | mechanism.FlagVerifyRecover, // it turns decryption into signing and back
+	}
+	pairGen := scheme[mechanism.RSAKeyPairGen]{keys: rsaKeys, sizes: sizes{minRSA, maxGeneratedRSA}, generatePair: generateRSAPair}
+	rows := []row{
+		pkcs1.row(mechanism.RSAPKCS{}),
+		bare.row(mechanism.RSAX509{}),
+		pss.row(mechanism.RSAPSS{Hash: crypto.SHA256, Digested: true}),
+		wrapping(oaep).row(mechanism.RSAOAEP{Hash: crypto.SHA256}),
+		pairGen.row(mechanism.RSAKeyPairGen{}),
+	}
+	for _, h := range signing {
+		rows = append(rows, pkcs1.signatures().row(mechanism.RSAPKCS{Hash: h}), pss.row(mechanism.RSAPSS{Hash: h}))
+	}
+	return rows
+}
+
 // checkDigest refuses a digest that is not as long as its hash function's.
 func checkDigest(digest []byte, size int) error {
 	if len(digest) != size {
@@ -39,9 +91,6 @@ func (m *Material) pkcs1Input(mech mechanism.RSAPKCS, input []byte) error {
 }
 
 func (m *Material) signPKCS1(mech mechanism.RSAPKCS, input []byte) ([]byte, error) {
-	if err := m.needs(object.ClassPrivateKey, object.KeyRSA); err != nil {
-		return nil, err
-	}
 	if err := m.pkcs1Input(mech, input); err != nil {
 		return nil, err
 	}
@@ -81,9 +130,6 @@ func verified(err error) error {
 func badSignature() error { return ckr.New(ckr.SignatureInvalid, "verify", nil) }
 
 func (m *Material) verifyPKCS1(mech mechanism.RSAPKCS, input, signature []byte) error {
-	if err := m.needs(object.ClassPublicKey, object.KeyRSA); err != nil {
-		return err
-	}
 	if err := m.pkcs1Input(mech, input); err != nil {
 		return err
 	}
@@ -129,10 +175,7 @@ func (m *Material) extended(input []byte) ([]byte, error) {
 	return append(make([]byte, size-len(input)), input...), nil
 }
 
-func (m *Material) verifyX509(input, signature []byte) error {
-	if err := m.needs(object.ClassPublicKey, object.KeyRSA); err != nil {
-		return err
-	}
+func (m *Material) verifyX509(_ mechanism.RSAX509, input, signature []byte) error {
 	want, err := m.extended(input)
 	if err != nil {
 		return err
@@ -143,10 +186,7 @@ func (m *Material) verifyX509(input, signature []byte) error {
 	return m.compare(signature, want)
 }
 
-func (m *Material) encryptX509(data []byte) ([]byte, error) {
-	if err := m.needs(object.ClassPublicKey, object.KeyRSA); err != nil {
-		return nil, err
-	}
+func (m *Material) encryptX509(_ mechanism.RSAX509, data []byte) ([]byte, error) {
 	block, err := m.extended(data)
 	if err != nil {
 		return nil, err
@@ -161,10 +201,10 @@ func ownPSS(mech mechanism.RSAPSS) bool {
 	return mech.MGFHash() != mech.Hash || mech.SaltLength() == 0
 }
 
+// approvedPSS reports whether FIPS 140 only mode allows such PSS.
+func approvedPSS(m mechanism.RSAPSS) bool { return !ownPSS(m) && m.SaltLength() <= m.Hash.Size() }
+
 func (m *Material) signPSS(mech mechanism.RSAPSS, digest []byte) ([]byte, error) {
-	if err := m.needs(object.ClassPrivateKey, object.KeyRSA); err != nil {
-		return nil, err
-	}
 	bits := m.rsaPublic.N.BitLen()
 	if ownPSS(mech) {
 		block, err := rsapad.PSS(mech.Hash, mech.MGFHash(), mech.SaltLength(), digest, bits)
@@ -184,9 +224,6 @@ func (m *Material) signPSS(mech mechanism.RSAPSS, digest []byte) ([]byte, error)
 }
 
 func (m *Material) verifyPSS(mech mechanism.RSAPSS, digest, signature []byte) error {
-	if err := m.needs(object.ClassPublicKey, object.KeyRSA); err != nil {
-		return err
-	}
 	if err := checkDigest(digest, mech.Hash.Size()); err != nil {
 		return err
 	}
@@ -236,9 +273,6 @@ func (m *Material) rawPrivate(block []byte) ([]byte, error) {
 }
 
 func (m *Material) encryptPKCS1(mech mechanism.RSAPKCS, data []byte) ([]byte, error) {
-	if err := m.needs(object.ClassPublicKey, object.KeyRSA); err != nil {
-		return nil, err
-	}
 	if mech.Hash != 0 {
 		return nil, unsupported(mech)
 	}
@@ -252,9 +286,6 @@ func (m *Material) encryptPKCS1(mech mechanism.RSAPKCS, data []byte) ([]byte, er
 }
 
 func (m *Material) encryptOAEP(mech mechanism.RSAOAEP, data []byte) ([]byte, error) {
-	if err := m.needs(object.ClassPublicKey, object.KeyRSA); err != nil {
-		return nil, err
-	}
 	options := &rsa.OAEPOptions{Hash: mech.Hash, MGFHash: mech.MGFHash(), Label: mech.Label}
 	out, err := rsa.EncryptOAEPWithOptions(rand.Reader, m.rsaPublic, data, options)
 	if errors.Is(err, rsa.ErrMessageTooLong) {
@@ -272,9 +303,6 @@ func (m *Material) checkSealed(data []byte) error {
 }
 
 func (m *Material) decryptPKCS1(mech mechanism.RSAPKCS, data []byte) ([]byte, error) {
-	if err := m.needs(object.ClassPrivateKey, object.KeyRSA); err != nil {
-		return nil, err
-	}
 	if mech.Hash != 0 {
 		return nil, unsupported(mech)
 	}
@@ -293,9 +321,6 @@ func (m *Material) decryptPKCS1(mech mechanism.RSAPKCS, data []byte) ([]byte, er
 }
 
 func (m *Material) decryptOAEP(mech mechanism.RSAOAEP, data []byte) ([]byte, error) {
-	if err := m.needs(object.ClassPrivateKey, object.KeyRSA); err != nil {
-		return nil, err
-	}
 	if err := m.checkSealed(data); err != nil {
 		return nil, err
 	}
@@ -309,4 +334,31 @@ func opened(out []byte, err error) ([]byte, error) {
 		return nil, ckr.New(ckr.EncryptedDataInvalid, "decrypt", nil)
 	}
 	return out, nil
+}
+
+// unwrapPKCS1 never says whether the padding was good: with a bad one there comes
+// out a random key of the length that the template wants.
+func (m *Material) unwrapPKCS1(_ mechanism.RSAPKCS, wrapped []byte, t object.Template) ([]byte, error) {
+	length, _ := object.In(t, object.AttrValueLen)
+	if size := m.rsaPublic.Size(); len(wrapped) != size || length > uint64(size-11) {
+		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "unwrap", "%d bytes", len(wrapped))
+	}
+	value := randomSeed(int(length))
+	if err := rsa.DecryptPKCS1v15SessionKey(nil, m.rsaPrivate, wrapped, value); err != nil {
+		return nil, ckr.New(ckr.EncryptedDataInvalid, "unwrap", nil) // not less than the modulus
+	}
+	return value, nil
+}
+
+// unwrapsPKCS1 takes secret keys whose length the template tells, without which
+// the key's own length would tell of the padding.
+func unwrapsPKCS1(m mechanism.RSAPKCS, t object.Template) error {
+	class, _ := object.In(t, object.AttrClass)
+	if m != (mechanism.RSAPKCS{}) || class != object.ClassSecretKey {
+		return unsupported(m)
+	}
+	if n, ok := object.In(t, object.AttrValueLen); !ok || n == 0 || n > maxRSA/8 {
+		return missing(object.AttrValueLen)
+	}
+	return nil
 }

@@ -1,13 +1,34 @@
 package soft
 
 import (
+	"crypto"
 	"crypto/pbkdf2"
-	"crypto/rand"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 )
+
+func secretRows() []row {
+	pbkdf2 := scheme[mechanism.PBKDF2]{generate: derivePBKDF2}
+	return []row{
+		randomKeys(scheme[mechanism.AESKeyGen]{sizes: aesSizes}).row(mechanism.AESKeyGen{}),
+		randomKeys(scheme[mechanism.AESXTSKeyGen]{sizes: xtsSizes}).row(mechanism.AESXTSKeyGen{}),
+		randomKeys(scheme[mechanism.ChaCha20KeyGen]{sizes: sizes{32, 32}, unapproved: true}).row(mechanism.ChaCha20KeyGen{}),
+		randomKeys(scheme[mechanism.GenericSecretKeyGen]{sizes: macSizes}).row(mechanism.GenericSecretKeyGen{}),
+		randomKeys(scheme[mechanism.HKDFKeyGen]{sizes: macSizes}).row(mechanism.HKDFKeyGen{}),
+		randomKeys(scheme[mechanism.DESKeyGen]{sizes: sizes{8, 8}, legacy: all, unapproved: true}).row(mechanism.DESKeyGen{}),
+		randomKeys(scheme[mechanism.DES2KeyGen]{sizes: sizes{16, 16}, legacy: all, unapproved: true}).row(mechanism.DES2KeyGen{}),
+		randomKeys(scheme[mechanism.DES3KeyGen]{sizes: sizes{24, 24}, legacy: all, unapproved: true}).row(mechanism.DES3KeyGen{}),
+		pbkdf2.row(mechanism.PBKDF2{Hash: crypto.SHA256, Salt: make([]byte, 16), Iterations: 1}),
+	}
+}
+
+// randomKeys adds what generates secret keys of random bytes to a scheme.
+func randomKeys[M mechanism.Mechanism](s scheme[M]) scheme[M] {
+	s.generate = func(_ M, length int) ([]byte, error) { return randomSeed(length), nil }
+	return s
+}
 
 // GenerateKey generates a secret key for a completed template, or makes it of
 // a password, and returns the values to add to it, which are the caller's to
@@ -15,19 +36,13 @@ import (
 // ckr.AttributeValueInvalid if such keys are not of that length, and
 // ckr.MechanismInvalid for mechanisms that software does not do.
 func GenerateKey(mech mechanism.Mechanism, t object.Template) (object.Template, error) {
-	if err := mechanism.Check(mech); err != nil {
-		return nil, err
-	}
-	mech = mechanism.Resolve(mech)
-	if err := forbidden(mech); err != nil {
+	r, mech, err := find(mech, mechanism.FlagGenerate)
+	if err != nil {
 		return nil, err
 	}
 	implied, err := object.Imply(object.Generated, t, mech.Type())
 	if err != nil {
 		return nil, err
-	}
-	if !generates(mech) {
-		return nil, unsupported(mech)
 	}
 	key, ok := implied.Lookup(object.AttrKeyType.Type)
 	if !ok {
@@ -37,7 +52,7 @@ func GenerateKey(mech mechanism.Mechanism, t object.Template) (object.Template, 
 	if err != nil {
 		return nil, err
 	}
-	value, err := newSecret(mech, length)
+	value, err := r.generate(mech, length)
 	if err != nil {
 		return nil, err
 	}
@@ -45,15 +60,6 @@ func GenerateKey(mech mechanism.Mechanism, t object.Template) (object.Template, 
 	kt, _ := object.In(implied, object.AttrKeyType)
 	object.SetParity(kt, value)
 	return finished(object.Template{object.AttrClass.Is(object.ClassSecretKey), key, object.AttrValue.Is(value)}, mech)
-}
-
-func generates(mech mechanism.Mechanism) bool {
-	switch mech.(type) {
-	case mechanism.AESKeyGen, mechanism.GenericSecretKeyGen, mechanism.AESXTSKeyGen, mechanism.ChaCha20KeyGen,
-		mechanism.HKDFKeyGen, mechanism.PBKDF2, mechanism.DESKeyGen, mechanism.DES2KeyGen, mechanism.DES3KeyGen:
-		return true
-	}
-	return false
 }
 
 // generatedLength returns the length in bytes of the key to be, which is
@@ -75,16 +81,10 @@ func generatedLength(t object.Template) (int, error) {
 	return int(length), nil
 }
 
-func newSecret(mech mechanism.Mechanism, length int) ([]byte, error) {
-	m, ok := mech.(mechanism.PBKDF2)
-	if !ok {
-		value := make([]byte, length)
-		rand.Read(value)
-		return value, nil
-	}
+func derivePBKDF2(m mechanism.PBKDF2, length int) ([]byte, error) {
 	value, err := pbkdf2.Key(m.Hash.New, string(m.Password), m.Salt, m.Iterations, length)
 	if err != nil {
-		return nil, ckr.New(ckr.MechanismParamInvalid, mech.Type().String(), err)
+		return nil, ckr.New(ckr.MechanismParamInvalid, m.Type().String(), err)
 	}
 	return value, nil
 }

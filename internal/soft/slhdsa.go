@@ -10,6 +10,25 @@ import (
 	"github.com/go-cryptoki/cryptoki/object"
 )
 
+func slhdsaRows() []row {
+	keys, size := pairs(object.KeySLHDSA), sizes{32, 64} // bytes of the public key
+	slh := scheme[mechanism.SLHDSA]{
+		keys: keys, sizes: size, unapproved: true, // not of the standard library
+		sign: (*Material).signSLHDSA, verify: (*Material).verifySLHDSA,
+	}
+	rows := []row{
+		slh.row(mechanism.SLHDSA{}),
+		scheme[mechanism.SLHDSAKeyPairGen]{
+			keys: keys, sizes: size, unapproved: true,
+			generatePair: generatePQ[mechanism.SLHDSAKeyPairGen](object.KeySLHDSA),
+		}.row(mechanism.SLHDSAKeyPairGen{}),
+	}
+	for _, h := range signing {
+		rows = append(rows, slh.row(mechanism.SLHDSA{Hash: h}))
+	}
+	return rows
+}
+
 // slhSets are the parameter sets of SLH-DSA, FIPS 205 §11.
 var slhSets = map[object.ParameterSet]slhdsa.ID{
 	object.ParameterSetSLHDSASHA2_128S: slhdsa.SHA2_128s, object.ParameterSetSLHDSASHAKE128S: slhdsa.SHAKE_128s,
@@ -69,9 +88,6 @@ func slhMessage(mech mechanism.SLHDSA, message []byte) (*slhdsa.Message, error) 
 }
 
 func (m *Material) signSLHDSA(mech mechanism.SLHDSA, message []byte) ([]byte, error) {
-	if err := m.needs(object.ClassPrivateKey, object.KeySLHDSA); err != nil {
-		return nil, err
-	}
 	prepared, err := slhMessage(mech, message)
 	if err != nil {
 		return nil, err
@@ -89,9 +105,6 @@ func (m *Material) signSLHDSA(mech mechanism.SLHDSA, message []byte) ([]byte, er
 }
 
 func (m *Material) verifySLHDSA(mech mechanism.SLHDSA, message, signature []byte) error {
-	if err := m.needs(object.ClassPublicKey, object.KeySLHDSA); err != nil {
-		return err
-	}
 	if want := m.slhPublic.ID.Scheme().SignatureSize(); len(signature) != want {
 		return ckr.Newf(ckr.SignatureLenRange, "verify", "%d bytes, want %d", len(signature), want)
 	}

@@ -1,10 +1,7 @@
 package soft
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
-	"math"
-	"math/big"
 	"slices"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
@@ -39,61 +36,19 @@ func NewDecrypter(m *Material, mech mechanism.Mechanism) (Stream, error) {
 }
 
 func newStream(m *Material, mech mechanism.Mechanism, decrypt bool) (Stream, error) {
-	mech, err := prepared(m, mech)
+	use := mechanism.FlagEncrypt
+	if decrypt {
+		use = mechanism.FlagDecrypt
+	}
+	r, mech, err := ready(m, mech, use)
 	if err != nil {
 		return nil, err
 	}
-	if s, ok := mech.(mechanism.AESCTR); ok {
-		block, err := m.block()
-		if err != nil {
-			return nil, err
-		}
-		return newCTRStream(block, s, decrypt), nil
+	s, err := r.stream(m, mech, decrypt)
+	if s == nil && err == nil {
+		s = &buffered{m: m, mech: mech, decrypt: decrypt}
 	}
-	mode, padded, ok, err := m.blockMode(mech, decrypt)
-	if err != nil {
-		return nil, err
-	}
-	if ok {
-		return &blockStream{mode: mode, padded: padded, decrypt: decrypt}, nil
-	}
-	return &buffered{m: m, mech: mech, decrypt: decrypt}, nil
-}
-
-// blockMode returns the mode of a mechanism that chains blocks, or encrypts
-// each alone. ok is false for other mechanisms.
-func (m *Material) blockMode(mech mechanism.Mechanism, decrypt bool) (mode cipher.BlockMode, padded, ok bool, err error) {
-	isDES, single := isDES(mech)
-	var block cipher.Block
-	var iv []byte
-	switch mech := mech.(type) {
-	case mechanism.AESECB:
-	case mechanism.AESCBC:
-		iv = mech.IV
-	case mechanism.AESCBCPad:
-		iv, padded = mech.IV, true
-	default:
-		if !isDES {
-			return nil, false, false, nil
-		}
-		iv, padded, _ = desMode(mech)
-	}
-	if isDES {
-		block, err = m.desBlock(single)
-	} else {
-		block, err = m.block()
-	}
-	switch {
-	case err != nil:
-		return nil, false, false, err
-	case iv == nil:
-		mode = ecbMode{block, decrypt}
-	case decrypt:
-		mode = cipher.NewCBCDecrypter(block, iv)
-	default:
-		mode = cipher.NewCBCEncrypter(block, iv)
-	}
-	return mode, padded, true, nil
+	return s, err
 }
 
 // ecbMode is ECB as a cipher.BlockMode.
@@ -144,7 +99,7 @@ func (s *blockStream) Final() ([]byte, error) {
 	}
 	switch {
 	case !s.padded:
-		return nil, wholeBlocks(s.rest, size, code)
+		return nil, checkBlocks(s.rest, size, code)
 	case !s.decrypt:
 		out := pad(s.rest, size)
 		s.mode.CryptBlocks(out, out)
@@ -158,58 +113,6 @@ func (s *blockStream) Final() ([]byte, error) {
 }
 
 func (s *blockStream) Clear() { clear(s.rest) }
-
-// ctrStream is a Stream of counter mode.
-type ctrStream struct {
-	now, again cipher.Stream // before and after the counter comes round
-	before     int64         // bytes left for now
-	left       int64         // bytes left before key stream would be used twice
-	code       ckr.Code
-}
-
-func newCTRStream(block cipher.Block, mech mechanism.AESCTR, decrypt bool) *ctrStream {
-	period := new(big.Int).Lsh(big.NewInt(1), uint(mech.CounterBits))
-	start := new(big.Int).SetBytes(mech.CB)
-	counter := new(big.Int).Mod(start, period)
-	fixed := new(big.Int).Sub(start, counter)
-	s := &ctrStream{
-		now:    cipher.NewCTR(block, mech.CB),
-		again:  cipher.NewCTR(block, fixed.FillBytes(make([]byte, aes.BlockSize))),
-		before: inBytes(new(big.Int).Sub(period, counter)),
-		left:   inBytes(period),
-		code:   ckr.DataLenRange,
-	}
-	if decrypt {
-		s.code = ckr.EncryptedDataLenRange
-	}
-	return s
-}
-
-// inBytes is the length of so many blocks, at most what fits.
-func inBytes(blocks *big.Int) int64 {
-	n := new(big.Int).Lsh(blocks, 4)
-	if !n.IsInt64() {
-		return math.MaxInt64
-	}
-	return n.Int64()
-}
-
-func (s *ctrStream) Update(data []byte) ([]byte, error) {
-	if int64(len(data)) > s.left {
-		return nil, ckr.Newf(s.code, "AES", "too many bytes for the counter")
-	}
-	first := int(min(int64(len(data)), s.before))
-	out := make([]byte, len(data))
-	s.now.XORKeyStream(out[:first], data[:first])
-	s.again.XORKeyStream(out[first:], data[first:])
-	s.before -= int64(first)
-	s.left -= int64(len(data))
-	return out, nil
-}
-
-func (s *ctrStream) Final() ([]byte, error) { return nil, nil }
-
-func (s *ctrStream) Clear() {}
 
 // buffered is a Stream of mechanisms that need all data at once.
 type buffered struct {

@@ -1,11 +1,9 @@
 package soft
 
 import (
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"slices"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
@@ -23,14 +21,11 @@ import (
 // multiples of 8. A key whose length does not fit the mechanism is
 // ckr.KeySizeRange.
 func Wrap(wrapping *Material, mech mechanism.Mechanism, value []byte) ([]byte, error) {
-	if err := CheckWrapping(mech); err != nil {
-		return nil, err
+	r, mech, err := ready(wrapping, mech, mechanism.FlagWrap)
+	var wrapped []byte
+	if err == nil {
+		wrapped, err = r.wrap(wrapping, mech, value)
 	}
-	if _, ok := mechanism.Resolve(mech).(mechanism.AESKeyWrap); ok {
-		value = zeroPadded(value)
-		defer clear(value)
-	}
-	wrapped, err := Encrypt(wrapping, mech, value)
 	return wrapped, recode(err, map[ckr.Code]ckr.Code{
 		ckr.DataLenRange:        ckr.KeySizeRange,
 		ckr.KeyTypeInconsistent: ckr.WrappingKeyTypeInconsistent,
@@ -50,15 +45,10 @@ func Unwrap(unwrapping *Material, mech mechanism.Mechanism, wrapped []byte, t ob
 	if err := CheckUnwrapping(mech, t); err != nil {
 		return nil, err
 	}
+	r, mech, err := ready(unwrapping, mech, mechanism.FlagUnwrap)
 	var value []byte
-	var err error
-	if _, v15 := mechanism.Resolve(mech).(mechanism.RSAPKCS); v15 {
-		value, err = unwrapPKCS1(unwrapping, mech, wrapped, t)
-	} else {
-		value, err = Decrypt(unwrapping, mech, wrapped)
-	}
-	if _, ok := mechanism.Resolve(mech).(mechanism.AESKeyWrap); ok && err == nil {
-		value = withoutZeros(value, t)
+	if err == nil {
+		value, err = r.unwrap(unwrapping, mech, wrapped, t)
 	}
 	return value, recode(err, map[ckr.Code]ckr.Code{
 		ckr.EncryptedDataInvalid:  ckr.WrappedKeyInvalid,
@@ -67,54 +57,6 @@ func Unwrap(unwrapping *Material, mech mechanism.Mechanism, wrapped []byte, t ob
 		ckr.KeyHandleInvalid:      ckr.UnwrappingKeyHandleInvalid,
 		ckr.KeySizeRange:          ckr.UnwrappingKeySizeRange,
 	})
-}
-
-// zeroPadded returns a copy of a key's value, extended to what CKM_AES_KEY_WRAP
-// takes, multiples of 8 bytes, as PKCS #11 v3.2 §6.14 has it.
-func zeroPadded(value []byte) []byte {
-	padded := make([]byte, (len(value)+7)/8*8)
-	copy(padded, value)
-	return padded
-}
-
-// withoutZeros takes the padding off again: how long a secret key is, the
-// template may tell, and a private key tells itself. Where something else than
-// zeros follows, nothing is taken off: the length is wrong then.
-func withoutZeros(value []byte, t object.Template) []byte {
-	length := len(value)
-	if class, _ := object.In(t, object.AttrClass); class == object.ClassSecretKey {
-		if n, ok := object.In(t, object.AttrValueLen); ok {
-			length = int(min(n, uint64(length)))
-		}
-	} else {
-		var whole asn1.RawValue
-		if _, err := asn1.Unmarshal(value, &whole); err == nil {
-			length = len(whole.FullBytes)
-		}
-	}
-	if padding := value[length:]; len(padding) < 8 && !slices.ContainsFunc(padding, func(b byte) bool { return b != 0 }) {
-		return value[:length:length]
-	}
-	return value
-}
-
-// unwrapPKCS1 never says whether the padding was good.
-func unwrapPKCS1(m *Material, mech mechanism.Mechanism, wrapped []byte, t object.Template) ([]byte, error) {
-	if _, err := prepared(m, mech); err != nil {
-		return nil, err
-	}
-	if err := m.needs(object.ClassPrivateKey, object.KeyRSA); err != nil {
-		return nil, err
-	}
-	length, _ := object.In(t, object.AttrValueLen)
-	if size := m.rsaPublic.Size(); len(wrapped) != size || length > uint64(size-11) {
-		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "unwrap", "%d bytes", len(wrapped))
-	}
-	value := randomSeed(int(length))
-	if err := rsa.DecryptPKCS1v15SessionKey(nil, m.rsaPrivate, wrapped, value); err != nil {
-		return nil, ckr.New(ckr.EncryptedDataInvalid, "unwrap", nil) // not less than the modulus
-	}
-	return value, nil
 }
 
 // UnwrappedValues turns the value of an unwrapped key into the attributes to
@@ -157,31 +99,29 @@ func unwrapped(t object.Template) (object.Template, error) {
 
 // CheckWrapping refuses mechanisms that do not guard what they wrap.
 func CheckWrapping(mech mechanism.Mechanism) error {
-	switch mechanism.Resolve(mech).(type) {
-	case mechanism.AESKeyWrap, mechanism.AESKeyWrapKWP, mechanism.AESGCM, mechanism.AESCCM, mechanism.RSAOAEP:
-		return nil
-	case nil:
-		return mechanism.Check(mech)
+	mech = mechanism.Resolve(mech)
+	if mech == nil {
+		return mechanism.Check(nil)
 	}
-	return unsupported(mech)
+	if r, ok := table()[mech.Type()]; !ok || !r.flags.Has(mechanism.FlagWrap) {
+		return unsupported(mech)
+	}
+	return nil
 }
 
 // CheckUnwrapping refuses mechanisms that do not show whether what they unwrap
 // was altered. PKCS #1 v1.5 is taken for secret keys whose template has
 // CKA_VALUE_LEN, without which it is ckr.TemplateIncomplete.
 func CheckUnwrapping(mech mechanism.Mechanism, t object.Template) error {
-	v15, ok := mechanism.Resolve(mech).(mechanism.RSAPKCS)
-	if !ok {
-		return CheckWrapping(mech)
+	mech = mechanism.Resolve(mech)
+	if mech == nil {
+		return mechanism.Check(nil)
 	}
-	class, _ := object.In(t, object.AttrClass)
-	if v15 != (mechanism.RSAPKCS{}) || class != object.ClassSecretKey {
+	r, ok := table()[mech.Type()]
+	if !ok {
 		return unsupported(mech)
 	}
-	if n, ok := object.In(t, object.AttrValueLen); !ok || n == 0 || n > maxRSA/8 {
-		return missing(object.AttrValueLen)
-	}
-	return nil
+	return r.unwraps(mech, t)
 }
 
 // recode turns codes about data into codes about keys.

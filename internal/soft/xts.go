@@ -7,33 +7,43 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
-	"github.com/go-cryptoki/cryptoki/object"
 )
 
 // xts encrypts or decrypts one data unit as IEEE 1619 does, with ciphertext
 // stealing for a last block that is not whole.
-func (m *Material) xts(mech mechanism.AESXTS, data []byte, decrypt bool, code ckr.Code) ([]byte, error) {
-	if err := m.needs(object.ClassSecretKey, object.KeyAESXTS); err != nil {
-		return nil, err
-	}
-	if len(data) < aes.BlockSize || len(data) > 1<<20*aes.BlockSize { // 2^20 blocks, IEEE 1619 §5.1
-		return nil, ckr.Newf(code, mech.Type().String(), "%d bytes", len(data))
-	}
+type xts struct {
+	one, two cipher.Block
+	mech     mechanism.AESXTS
+}
+
+func (m *Material) xts(mech mechanism.AESXTS) (x xts, err error) {
 	half := len(m.secret) / 2
-	one, err := aes.NewCipher(m.secret[:half])
-	if err != nil {
-		return nil, ckr.New(ckr.KeySizeRange, "AES key", err)
+	if x.one, err = aes.NewCipher(m.secret[:half]); err == nil {
+		x.two, err = aes.NewCipher(m.secret[half:])
 	}
-	two, err := aes.NewCipher(m.secret[half:])
 	if err != nil {
-		return nil, ckr.New(ckr.KeySizeRange, "AES key", err)
+		return xts{}, ckr.New(ckr.KeySizeRange, "AES key", err)
 	}
-	x := xtsUnit{cipher: one.Encrypt}
+	x.mech = mech
+	return x, nil
+}
+
+func (x xts) seal(plain []byte) ([]byte, error) { return x.run(plain, false, ckr.DataLenRange) }
+
+func (x xts) open(sealed []byte) ([]byte, error) {
+	return x.run(sealed, true, ckr.EncryptedDataLenRange)
+}
+
+func (x xts) run(data []byte, decrypt bool, code ckr.Code) ([]byte, error) {
+	if len(data) < aes.BlockSize || len(data) > 1<<20*aes.BlockSize { // 2^20 blocks, IEEE 1619 §5.1
+		return nil, ckr.Newf(code, x.mech.Type().String(), "%d bytes", len(data))
+	}
+	unit := xtsUnit{cipher: x.one.Encrypt}
 	if decrypt {
-		x.cipher = one.Decrypt
+		unit.cipher = x.one.Decrypt
 	}
-	two.Encrypt(x.tweak[:], mech.Tweak)
-	return x.run(data, decrypt), nil
+	x.two.Encrypt(unit.tweak[:], x.mech.Tweak)
+	return unit.run(data, decrypt), nil
 }
 
 // xtsUnit is the state within one data unit.
@@ -90,18 +100,25 @@ func (x *xtsUnit) run(data []byte, decrypt bool) []byte {
 }
 
 // cts chains blocks with the ciphertext stealing of mode CBC-CS1.
-func cts(block cipher.Block, mech mechanism.AESCTS, data []byte, decrypt bool, code ckr.Code) ([]byte, error) {
+type cts struct {
+	block cipher.Block
+	mech  mechanism.AESCTS
+}
+
+func (m *Material) cts(mech mechanism.AESCTS) (cts, error) {
+	block, err := m.block()
+	return cts{block, mech}, err
+}
+
+func (c cts) seal(data []byte) ([]byte, error) {
 	const size = aes.BlockSize
 	if len(data) < size {
-		return nil, ckr.Newf(code, mech.Type().String(), "%d bytes", len(data))
-	}
-	if decrypt {
-		return openCTS(block, mech, data), nil
+		return nil, ckr.Newf(ckr.DataLenRange, c.mech.Type().String(), "%d bytes", len(data))
 	}
 	rest := len(data) % size
 	padded := make([]byte, (len(data)+size-1)/size*size)
 	copy(padded, data)
-	cipher.NewCBCEncrypter(block, mech.IV).CryptBlocks(padded, padded)
+	cipher.NewCBCEncrypter(c.block, c.mech.IV).CryptBlocks(padded, padded)
 	if rest == 0 {
 		return padded, nil
 	}
@@ -109,18 +126,21 @@ func cts(block cipher.Block, mech mechanism.AESCTS, data []byte, decrypt bool, c
 	return padded[:len(data):len(data)], nil
 }
 
-func openCTS(block cipher.Block, mech mechanism.AESCTS, data []byte) []byte {
+func (c cts) open(data []byte) ([]byte, error) {
 	const size = aes.BlockSize
+	if len(data) < size {
+		return nil, ckr.Newf(ckr.EncryptedDataLenRange, c.mech.Type().String(), "%d bytes", len(data))
+	}
 	rest := len(data) % size
 	whole := make([]byte, (len(data)+size-1)/size*size)
 	copy(whole, data)
 	if rest > 0 { // the stolen tail is what the last block decrypts to
 		last := data[len(data)-size:]
 		var tail [size]byte
-		block.Decrypt(tail[:], last)
+		c.block.Decrypt(tail[:], last)
 		copy(whole[len(data)-size:], tail[rest:])
 		copy(whole[len(whole)-size:], last)
 	}
-	cipher.NewCBCDecrypter(block, mech.IV).CryptBlocks(whole, whole)
-	return whole[:len(data):len(data)]
+	cipher.NewCBCDecrypter(c.block, c.mech.IV).CryptBlocks(whole, whole)
+	return whole[:len(data):len(data)], nil
 }

@@ -29,9 +29,11 @@ type app struct {
 	silent  bool    // it knows no metadata, whatever its version
 	long    bool    // it gave an answer longer than a short one
 	serial  string
-	policy  byte // PIN usage policy of the discovery object
-	pinRef  byte // the PIN that logs the user in
-	retired int  // retired keys that there may be, from the first on; -1: not known
+	// identity is the serial number, GUID or FASC-N in full; empty without.
+	identity string
+	policy   byte // PIN usage policy of the discovery object
+	pinRef   byte // the PIN that logs the user in
+	retired  int  // retired keys that there may be, from the first on; -1: not known
 
 	userTries   ckr.Tries
 	oldCounters bool // the card counts in 630x, and is not asked for its state
@@ -128,6 +130,9 @@ func (a *app) readSerial(ctx context.Context) error {
 	}
 	if err == nil && len(b) == 4 {
 		a.serial = fmt.Sprint(binary.BigEndian.Uint32(b))
+		if a.serial != "0" {
+			a.identity = "yubico " + a.serial
+		}
 	}
 	return err
 }
@@ -148,7 +153,7 @@ func (a *app) readCHUID(ctx context.Context) error {
 	for _, tag := range []byte{0x34, 0x30} {
 		if v := leading(content, tag); len(bytes.Trim(v, "\x00")) > 0 {
 			s := fmt.Sprintf("%x", v)
-			a.serial = s[max(0, len(s)-16):]
+			a.serial, a.identity = s[max(0, len(s)-16):], s
 			return nil
 		}
 	}

@@ -69,14 +69,15 @@ func (a *app) unit(ctx context.Context, op string, f func(ctx context.Context) e
 	return token.Wrap(op, err)
 }
 
-// ChangePUK replaces the PUK, which has up to eight bytes (CHANGE REFERENCE
-// DATA, SP 800-73-5 part 2 §3.2.2). The caller clears both. Errors:
-// ckr.PINIncorrect, ckr.PINLocked, ckr.PINLenRange, with the tries that are
-// left.
+// ChangePUK replaces the PUK, which has eight bytes, that of a YubiKey six to
+// eight (CHANGE REFERENCE DATA, SP 800-73-5 part 2 §3.2.2). The caller clears
+// both. Errors: ckr.PINIncorrect and ckr.PINLocked, with the tries that are
+// left, and ckr.PINLenRange, which costs no try.
 func (p *Application) ChangePUK(ctx context.Context, old, new token.PIN) error {
 	return p.a.unit(ctx, "change PUK", func(ctx context.Context) error {
 		var tries ckr.Tries
-		return (&backend{p.a}).exchange(ctx, insChange, refPUK, &tries, old, new)
+		least := p.a.minPUK()
+		return (&backend{p.a}).exchange(ctx, insChange, refPUK, &tries, typed{old, least}, typed{new, least})
 	})
 }
 

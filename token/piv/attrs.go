@@ -13,7 +13,7 @@ import (
 )
 
 // common is what objects of all kinds have.
-func (a *app) common(class object.Class, ref token.Ref, label string, private bool) object.Template {
+func (a *app) common(class object.Class, place, label string, private bool) object.Template {
 	return object.Template{
 		object.AttrClass.Is(class),
 		object.AttrToken.Is(true),
@@ -22,34 +22,57 @@ func (a *app) common(class object.Class, ref token.Ref, label string, private bo
 		object.AttrCopyable.Is(true),
 		object.AttrDestroyable.Is(true),
 		object.AttrLabel.Is(label),
-		object.AttrUniqueID.Is(a.serial + "-" + string(ref)),
+		object.AttrUniqueID.Is(a.serial + "-" + place),
 	}
 }
 
-func (a *app) dataRecord(c *container, unsure bool) token.Record {
-	ref := refOf(kindData, c.tag)
-	known := append(a.common(object.ClassData, ref, c.name, c.private),
-		object.AttrApplication.Is("PIV"), object.AttrObjectID.Is(c.oid()))
-	return token.Record{Ref: ref, Private: c.private, Known: known, Unsure: unsure}
+// fixed are the attributes that an object has whatever the card holds there.
+var fixed = []object.Type{
+	object.AttrClass.Type, object.AttrToken.Type, object.AttrLabel.Type, object.AttrID.Type,
+	object.AttrCertificateType.Type, object.AttrApplication.Type, object.AttrObjectID.Type,
 }
 
-func (a *app) certificateRecord(s *slot, unsure bool) token.Record {
-	ref := refOf(kindCertificate, uint32(s.ref))
-	known := a.certificateAttrs(ref, "Certificate for "+s.name, []byte{s.id})
-	return token.Record{Ref: ref, Known: known, Unsure: unsure}
+// listed makes a record. If nobody has looked yet, it says so.
+func listed(r token.Record, unseen bool) token.Record {
+	if !unseen {
+		return r
+	}
+	for _, t := range fixed {
+		if x, ok := r.Known.Lookup(t); ok {
+			r.Place = append(r.Place, x)
+		}
+	}
+	return r
+}
+
+func (a *app) dataRecord(c *container, unseen bool) token.Record {
+	place := placeOf(kindData, c.tag)
+	known := append(a.common(object.ClassData, place, c.name, c.private),
+		object.AttrApplication.Is("PIV"), object.AttrObjectID.Is(c.oid()))
+	r := listed(token.Record{Ref: token.Ref(place), Private: c.private, Known: known}, unseen)
+	if unseen {
+		id, _ := known.Lookup(object.AttrUniqueID.Type)
+		private, _ := known.Lookup(object.AttrPrivate.Type)
+		r.Place = append(r.Place, id, private)
+	}
+	return r
+}
+
+func (a *app) certificateRecord(s *slot, unseen bool) token.Record {
+	known := a.certificateAttrs(placeOf(kindCertificate, uint32(s.ref)), "Certificate for "+s.name, []byte{s.id})
+	return listed(token.Record{Ref: s.refOf(kindCertificate), Known: known}, unseen)
 }
 
 // attestationRecord has an identifier of its own, so that a key's certificate
 // is the only one with the key's.
-func (a *app) attestationRecord(s *slot, unsure bool) token.Record {
-	ref := refOf(kindAttestation, uint32(s.ref))
-	known := a.certificateAttrs(ref, "Attestation of "+s.name, []byte{refAttestation, s.id})
+func (a *app) attestationRecord(s *slot, unseen bool) token.Record {
+	known := a.certificateAttrs(placeOf(kindAttestation, uint32(s.ref)), "Attestation of "+s.name, []byte{refAttestation, s.id})
 	known = known.With(object.AttrDestroyable.Is(false))
-	return token.Record{Ref: ref, Known: known, Unsure: unsure}
+	return listed(token.Record{Ref: s.refOf(kindAttestation), Known: known}, unseen)
 }
 
-func (a *app) certificateAttrs(ref token.Ref, label string, id []byte) object.Template {
-	return append(a.common(object.ClassCertificate, ref, label, false),
+func (a *app) certificateAttrs(place, label string, id []byte) object.Template {
+	return append(a.common(object.ClassCertificate, place, label, false),
 		object.AttrCertificateType.Is(object.CertificateX509),
 		object.AttrID.Is(id),
 		object.AttrTrusted.Is(false),
@@ -58,17 +81,15 @@ func (a *app) certificateAttrs(ref token.Ref, label string, id []byte) object.Te
 		object.AttrStartDate.Is(object.Date{}), object.AttrEndDate.Is(object.Date{}))
 }
 
-func (a *app) publicRecord(s *slot, unsure bool) token.Record {
-	ref := refOf(kindPublic, uint32(s.ref))
-	known := a.common(object.ClassPublicKey, ref, "Public key for "+s.name, false).
+func (a *app) publicRecord(s *slot, unseen bool) token.Record {
+	known := a.common(object.ClassPublicKey, placeOf(kindPublic, uint32(s.ref)), "Public key for "+s.name, false).
 		With(object.AttrDestroyable.Is(false))
 	known = a.keyAttrs(known, s, object.ClassPublicKey)
-	return token.Record{Ref: ref, Known: append(known, object.AttrTrusted.Is(false)), Unsure: unsure}
+	return listed(token.Record{Ref: s.refOf(kindPublic), Known: append(known, object.AttrTrusted.Is(false))}, unseen)
 }
 
-func (a *app) keyRecord(s *slot, unsure bool) token.Record {
-	ref := refOf(kindKey, uint32(s.ref))
-	known := a.common(object.ClassPrivateKey, ref, "Private key for "+s.name, s.private()).
+func (a *app) keyRecord(s *slot, unseen bool) token.Record {
+	known := a.common(object.ClassPrivateKey, placeOf(kindKey, uint32(s.ref)), "Private key for "+s.name, s.private()).
 		With(object.AttrCopyable.Is(false), object.AttrDestroyable.Is(a.canMove()))
 	known = a.keyAttrs(known, s, object.ClassPrivateKey)
 	known = append(known,
@@ -76,7 +97,11 @@ func (a *app) keyRecord(s *slot, unsure bool) token.Record {
 		object.AttrAlwaysSensitive.Is(s.generated), object.AttrNeverExtractable.Is(s.generated),
 		object.AttrAlwaysAuthenticate.Is(s.alwaysAuthenticate()), object.AttrWrapWithTrusted.Is(false))
 	known = append(known, s.policyAttrs()...)
-	return token.Record{Ref: ref, Private: s.private(), Known: known, Unsure: unsure}
+	private := s.private()
+	if unseen && a.hasMetadata() {
+		private = false // only the metadata tell
+	}
+	return listed(token.Record{Ref: s.refOf(kindKey), Private: private, Known: known}, unseen)
 }
 
 // keyAttrs adds what both halves of a key have, as far as it is known.

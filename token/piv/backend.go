@@ -20,6 +20,7 @@ type backend struct{ *app }
 var (
 	_ token.Backend    = (*backend)(nil)
 	_ token.Confirmer  = (*backend)(nil)
+	_ token.Prover     = (*backend)(nil)
 	_ token.Signer     = (*backend)(nil)
 	_ token.Decrypter  = (*backend)(nil)
 	_ token.Deriver    = (*backend)(nil)
@@ -42,10 +43,11 @@ func (b *backend) Alive() bool { return b.conn.Alive() }
 // Info describes the token, from what was read of it.
 func (b *backend) Info(ctx context.Context) (token.Info, error) {
 	info := token.Info{
-		Label: "PIV", Model: "PIV", Serial: b.serial,
+		Label: "PIV", Model: "PIV", Serial: b.serial, Identity: b.identity,
 		Flags:  token.FlagLoginRequired | token.FlagTokenInitialized | token.FlagUserPINInitialized,
 		MinPIN: minPIN, MaxPIN: pinBlock,
 		MinSOPIN: 16, MaxSOPIN: 64, BinarySOPIN: true,
+		MinPUK: b.minPUK(), MaxPUK: pinBlock, FixedPlaces: true,
 		UserTries:   b.userTries,
 		TotalPublic: -1, FreePublic: -1, TotalPrivate: -1, FreePrivate: -1,
 	}
@@ -69,12 +71,26 @@ const (
 	kindData        = "data"
 )
 
-func refOf(kind string, n uint32) token.Ref { return token.Ref(fmt.Sprintf("%s:%X", kind, n)) }
+// place names a slot's object of a kind, or a data object, whatever it is.
+func placeOf(kind string, n uint32) string { return fmt.Sprintf("%s:%X", kind, n) }
+
+// refOf names the object of a kind that the slot has now. The caller holds mu.
+func (s *slot) refOf(kind string) token.Ref {
+	place, count := placeOf(kind, uint32(s.ref)), s.keyCount
+	if kind == kindCertificate {
+		count = s.certCount
+	}
+	if count == 0 {
+		return token.Ref(place)
+	}
+	return token.Ref(fmt.Sprintf("%s.%d", place, count))
+}
 
 // parse takes a Ref apart: its kind, and the slot or the data object that it is
-// of. Errors: ckr.ObjectHandleInvalid.
+// of. Errors: ckr.ObjectHandleInvalid, also if the slot has another object now.
 func (a *app) parse(ref token.Ref) (kind string, s *slot, c *container, err error) {
-	kind, number, _ := strings.Cut(string(ref), ":")
+	kind, rest, _ := strings.Cut(string(ref), ":")
+	number, _, _ := strings.Cut(rest, ".")
 	n, _ := strconv.ParseUint(number, 16, 32)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -86,8 +102,22 @@ func (a *app) parse(ref token.Ref) (kind string, s *slot, c *container, err erro
 	if s == nil && c == nil {
 		return "", nil, nil, ckr.New(ckr.ObjectHandleInvalid, "", nil)
 	}
+	if s != nil && s.refOf(kind) != ref {
+		return "", nil, nil, ckr.Newf(ckr.ObjectHandleInvalid, s.String(), "another object has taken the place of this one")
+	}
 	return kind, s, c, nil
 }
+
+// still checks, after a look at the card, that a Ref names what it did. Errors:
+// ckr.ObjectHandleInvalid.
+func (a *app) still(ref token.Ref) error {
+	_, _, _, err := a.parse(ref)
+	return err
+}
+
+// ProvesKeys implements token.Prover: what a key computes is compared with its
+// public key after others have used the card, or the card is asked.
+func (b *backend) ProvesKeys() {}
 
 // Objects lists what the card may have, without looking. What was found out
 // before is in doubt, since somebody else may have written.
@@ -104,7 +134,7 @@ func (b *backend) Objects(context.Context, bool) ([]token.Record, error) {
 		}
 	}
 	each(func(s *slot) token.Record {
-		s.fresh, s.certKnown = false, false
+		s.fresh, s.certKnown, s.tested = false, false, false
 		return b.keyRecord(s, true)
 	})
 	each(func(s *slot) token.Record { return b.publicRecord(s, true) })
@@ -120,7 +150,7 @@ func (b *backend) Objects(context.Context, bool) ([]token.Record, error) {
 	return list, nil
 }
 
-// Confirm looks whether an object is there.
+// Confirm looks whether an object is there, the one that was listed or another.
 func (b *backend) Confirm(ctx context.Context, ref token.Ref) (token.Record, error) {
 	kind, s, c, err := b.parse(ref)
 	if err != nil {
@@ -198,6 +228,9 @@ func (b *backend) Read(ctx context.Context, ref token.Ref, types ...object.Type)
 		}
 	default:
 		_, err = b.public(ctx, s)
+	}
+	if err == nil {
+		err = b.still(ref)
 	}
 	if err != nil {
 		return nil, err

@@ -187,8 +187,8 @@ func (b *backend) generate(ctx context.Context, s *slot, alg byte, policy []byte
 func (b *backend) holdsKey(ctx context.Context, s *slot, alg byte, pub crypto.PublicKey, generated bool) error {
 	b.mu.Lock()
 	s.empty()
-	s.became(alg)
-	s.present, s.made, s.ours, s.pub, s.generated, s.imported = true, true, true, pub, generated, !generated
+	s.holds(alg, pub)
+	s.present, s.made, s.ours, s.generated, s.imported = true, true, true, generated, !generated
 	s.fresh = !b.hasMetadata()
 	b.mu.Unlock()
 	if err := b.look(ctx, s); err != nil {

@@ -1,6 +1,7 @@
 package piv
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdh"
@@ -122,6 +123,13 @@ type slot struct {
 	*place
 	fresh bool // it was looked at since the listing
 
+	// Another key, or another certificate, in the slot is another object: its
+	// Refs have the next number.
+	keyCount, certCount int
+	held                crypto.PublicKey // of the key that keyCount stands for; nil: not known
+	heldAlg             byte             // its algorithm; 0: not known
+	heldCert            []byte           // the certificate that certCount stands for; nil: not known
+
 	present   bool // there is a key, as far as can be told
 	alg       byte // 0: not known
 	pub       crypto.PublicKey
@@ -138,8 +146,41 @@ type slot struct {
 	certErr   error
 	certThere bool
 
-	tested bool // a signature of the key was good
+	tested bool // since others used the card, the key was seen to be that of pub
 	able   abilities
+}
+
+// holds notes the key that a look has found, whose public half is nil where the
+// card does not tell it. The caller holds mu.
+func (s *slot) holds(alg byte, pub crypto.PublicKey) {
+	other := s.heldAlg != 0 && alg != 0 && s.heldAlg != alg
+	if s.held != nil && pub != nil && !same(s.held, pub) {
+		other = true
+	}
+	if other {
+		s.keyCount++
+		s.held = nil
+	}
+	if other || alg != s.alg || pub != nil && !same(s.pub, pub) {
+		s.able, s.tested = nil, false
+		s.pub = nil
+	}
+	s.alg = alg
+	if alg != 0 {
+		s.heldAlg = alg
+	}
+	if pub != nil {
+		s.pub, s.held = pub, pub
+	}
+}
+
+// holdsCertificate notes the certificate that the slot has, nil for none. The
+// caller holds mu.
+func (s *slot) holdsCertificate(der []byte) {
+	if s.heldCert != nil && !bytes.Equal(s.heldCert, der) {
+		s.certCount++
+	}
+	s.heldCert = der
 }
 
 // alwaysAuthenticate tells whether each use needs the PIN.
@@ -150,13 +191,14 @@ func (s *slot) alwaysAuthenticate() bool {
 	return s.pin == PINAlways || s.pin == PINMatchAlways
 }
 
-// private tells whether the key exists for the user only: it is usable by
-// nobody else. The card authentication key is usable by everybody.
+// private reports whether the key exists for the user only: it is usable by
+// nobody else. A key whose policy is to need no PIN is usable by everybody, and
+// so is the card authentication key unless its policy says otherwise.
 func (s *slot) private() bool {
-	if s.ref != refCardAuth {
-		return true
+	if s.pin == 0 {
+		return s.ref != refCardAuth
 	}
-	return s.pin != 0 && s.pin != PINNever
+	return s.pin != PINNever
 }
 
 // hasMetadata tells whether the card tells of its keys. Some that call
@@ -183,7 +225,11 @@ func (a *app) look(ctx context.Context, s *slot) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s.present, s.fresh = there || s.made, true
+	if !there && !s.made {
+		s.empty()
+		return nil
+	}
+	s.present, s.fresh = true, true
 	return nil
 }
 
@@ -200,7 +246,8 @@ func (a *app) hasCertificate(ctx context.Context, s *slot) (bool, error) {
 	defer a.mu.Unlock()
 	s.certThere = there
 	if !there {
-		s.certKnown, s.cert, s.certErr = true, nil, nil
+		s.certKnown, s.cert, s.certErr, s.certPub = true, nil, nil, nil
+		s.holdsCertificate(nil)
 	}
 	return there, nil
 }
@@ -249,6 +296,8 @@ func (a *app) readMetadata(ctx context.Context, s *slot) error {
 		return err
 	}
 	s.present, s.fresh = true, true
+	var alg byte
+	var point []byte
 	for e, err := range tlv.Parse(b) {
 		if err != nil {
 			return ckr.New(ckr.DeviceError, "metadata", err)
@@ -256,31 +305,30 @@ func (a *app) readMetadata(ctx context.Context, s *slot) error {
 		v := e.Value
 		switch {
 		case e.Tag == 0x01 && len(v) == 1:
-			s.became(v[0])
+			alg = v[0]
 		case e.Tag == 0x02 && len(v) == 2:
 			s.pin, s.touch = v[0], v[1]
 		case e.Tag == 0x03 && len(v) == 1:
 			s.generated, s.imported = v[0] == 1, v[0] == 2
 		case e.Tag == 0x04:
-			if pub, err := parsePublic(s.alg, v); err == nil {
-				s.pub = pub
-			}
+			point = v
 		}
 	}
-	return nil
-}
-
-// became notes the algorithm of a key that may have been replaced. The caller
-// holds mu.
-func (s *slot) became(alg byte) {
-	if s.alg != alg {
-		s.pub, s.able, s.tested = nil, nil, false
+	pub, err := parsePublic(alg, point)
+	if err != nil {
+		pub = nil
 	}
-	s.alg = alg
+	s.holds(alg, pub)
+	s.tested = s.tested || pub != nil // the card tells of the key itself
+	return nil
 }
 
 // empty notes that there is no key. The caller holds mu.
 func (s *slot) empty() {
+	if s.present || s.heldAlg != 0 || s.held != nil {
+		s.keyCount++
+		s.held, s.heldAlg = nil, 0
+	}
 	s.present, s.fresh = false, true
 	s.alg, s.pub, s.able, s.tested, s.pin, s.touch = 0, nil, nil, false, 0, 0
 	s.generated, s.imported, s.made = false, false, false
@@ -301,8 +349,8 @@ func (a *app) readAttested(ctx context.Context, s *slot) error {
 	}
 	s.present, s.fresh, s.generated = true, true, true
 	if c, err := x509.ParseCertificate(der); err == nil {
-		s.became(algorithmOf(c.PublicKey))
-		s.pub = c.PublicKey
+		s.holds(algorithmOf(c.PublicKey), c.PublicKey)
+		s.tested = true // the card tells of the key itself
 	}
 	return nil
 }
@@ -317,6 +365,7 @@ func (a *app) readCertificate(ctx context.Context, s *slot) ([]byte, error) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		s.certKnown, s.certThere, s.cert, s.certErr, s.certPub = true, false, nil, nil, nil
+		s.holdsCertificate(nil)
 		return nil, ckr.New(ckr.ObjectHandleInvalid, "", err)
 	}
 	if err != nil {
@@ -327,8 +376,10 @@ func (a *app) readCertificate(ctx context.Context, s *slot) ([]byte, error) {
 	defer a.mu.Unlock()
 	s.certKnown, s.certThere, s.cert, s.certErr, s.certPub = true, true, der, err, nil
 	if err != nil {
+		s.holdsCertificate(raw)
 		return nil, err
 	}
+	s.holdsCertificate(der)
 	if c, err := x509.ParseCertificate(der); err == nil {
 		s.certPub = c.PublicKey
 	}
@@ -357,10 +408,7 @@ func (a *app) public(ctx context.Context, s *slot) (crypto.PublicKey, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if s.certPub != nil {
-		s.became(algorithmOf(s.certPub))
-		if !same(s.pub, s.certPub) {
-			s.pub, s.tested = s.certPub, false
-		}
+		s.holds(algorithmOf(s.certPub), s.certPub)
 	}
 	return s.pub, nil
 }

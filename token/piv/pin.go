@@ -18,17 +18,31 @@ const (
 )
 
 // A PIN has six to eight bytes and is padded with FF to eight, SP 800-73-5
-// part 2 §2.4.3. The PUK has up to eight.
+// part 2 §2.4.3. The PUK has eight, of any value; that of a YubiKey six to
+// eight.
 const (
 	minPIN   = 6
 	pinBlock = 8
 	pinPad   = 0xFF
 )
 
-// block pads a PIN to the length that the card compares. The caller clears it.
-func block(secret []byte) ([]byte, error) {
-	if len(secret) == 0 || len(secret) > pinBlock || bytes.IndexByte(secret, pinPad) >= 0 {
-		return nil, ckr.Newf(ckr.PINLenRange, "", "the PIN does not fit the card's %d bytes", pinBlock)
+// minPUK is the least length of the PUK.
+func (a *app) minPUK() int {
+	if a.yubico {
+		return minPIN
+	}
+	return pinBlock
+}
+
+// block pads a PIN or a PUK of at least so many bytes to the length that the
+// card compares. What is too short is refused, for it might cost a try. The
+// caller clears the result.
+func block(secret []byte, least int) ([]byte, error) {
+	switch {
+	case len(secret) < least || len(secret) > pinBlock:
+		return nil, ckr.Newf(ckr.PINLenRange, "", "%d bytes are given, and the card has %d to %d", len(secret), least, pinBlock)
+	case least < pinBlock && bytes.IndexByte(secret, pinPad) >= 0:
+		return nil, ckr.Newf(ckr.PINLenRange, "", "the byte FF is what the card fills up with")
 	}
 	b := bytes.Repeat([]byte{pinPad}, pinBlock)
 	copy(b, secret)
@@ -43,7 +57,7 @@ func (b *backend) Login(ctx context.Context, r token.Role, secret token.PIN) err
 	if secret.IsPad() {
 		return b.verifyOnPad(ctx)
 	}
-	data, err := block(secret.Reveal())
+	data, err := block(secret.Reveal(), minPIN)
 	if err != nil {
 		return err
 	}
@@ -155,7 +169,7 @@ func (b *backend) ChangePIN(ctx context.Context, r token.Role, old, new token.PI
 	case old.IsPad():
 		return b.changeOnPad(ctx)
 	}
-	if err := b.exchange(ctx, insChange, b.pinRef, &b.userTries, old, new); err != nil {
+	if err := b.exchange(ctx, insChange, b.pinRef, &b.userTries, typed{old, minPIN}, typed{new, minPIN}); err != nil {
 		return err
 	}
 	return b.rederive(ctx, old, new)
@@ -165,19 +179,25 @@ func (b *backend) ChangePIN(ctx context.Context, r token.Role, old, new token.PI
 // 800-73-5 part 2 §3.2.3). The global PIN has none.
 func (b *backend) UnblockPIN(ctx context.Context, puk, new token.PIN) error {
 	var pukTries ckr.Tries
-	if err := b.exchange(ctx, insUnblock, refPIN, &pukTries, puk, new); err != nil {
+	if err := b.exchange(ctx, insUnblock, refPIN, &pukTries, typed{puk, b.minPUK()}, typed{new, minPIN}); err != nil {
 		return err
 	}
 	b.userTries = ckr.Tries{}
 	return nil
 }
 
+// typed is what was given for a PIN or a PUK, and the least length of that.
+type typed struct {
+	secret token.PIN
+	least  int
+}
+
 // exchange sends a command with two PINs.
-func (b *backend) exchange(ctx context.Context, ins, ref byte, tries *ckr.Tries, first, second token.PIN) error {
+func (b *backend) exchange(ctx context.Context, ins, ref byte, tries *ckr.Tries, first, second typed) error {
 	data := make([]byte, 0, 2*pinBlock)
 	defer func() { clear(data[:cap(data)]) }()
-	for _, p := range []token.PIN{first, second} {
-		padded, err := block(p.Reveal())
+	for _, p := range []typed{first, second} {
+		padded, err := block(p.secret.Reveal(), p.least)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/subtle"
 	"errors"
@@ -39,6 +40,9 @@ func (b *backend) key(ctx context.Context, ref token.Ref) (*slot, error) {
 	}
 	if _, err := b.public(ctx, s); err != nil {
 		return nil, err
+	}
+	if err := b.still(ref); err != nil {
+		return nil, ckr.New(ckr.KeyHandleInvalid, "", err)
 	}
 	if s.alg == 0 {
 		return nil, ckr.Newf(ckr.KeyTypeInconsistent, s.String(), "nothing on the card tells what kind of key it is")
@@ -84,7 +88,7 @@ func (a *app) keyError(s *slot, err error) error {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		s.fresh, s.certKnown = false, false
-		s.became(0)
+		s.holds(0, nil)
 		return ckr.New(ckr.KeyHandleInvalid, s.String(), err)
 	}
 	return err
@@ -97,11 +101,11 @@ func (b *backend) Sign(ctx context.Context, ref token.Ref, m mechanism.Mechanism
 	if err != nil {
 		return nil, err
 	}
-	switch m := m.(type) {
-	case mechanism.ECDSA:
+	if _, ok := m.(mechanism.ECDSA); ok {
 		return b.signECDSA(ctx, s, input)
-	case mechanism.EdDSA:
-		return b.signEdDSA(ctx, s, m, input)
+	}
+	if ed, ok := m.(mechanism.EdDSA); ok {
+		return b.signEdDSA(ctx, s, ed, input)
 	}
 	bits := rsaBits(s.alg)
 	if bits == 0 {
@@ -118,22 +122,63 @@ func (b *backend) Sign(ctx context.Context, ref token.Ref, m mechanism.Mechanism
 	if sig, err = rsapad.Result(sig, bits/8); err != nil {
 		return nil, err
 	}
-	return sig, b.tried(s, func(pub any) bool { return opens(pub, sig, block) })
+	return sig, b.tried(ctx, s, func(pub any) bool { return opens(pub, sig, block) })
 }
 
-// tried compares the first result of a key with the public key that the
-// certificate claims for it, so that a certificate of another key is noticed.
-func (a *app) tried(s *slot, good func(pub any) bool) error {
+// tried compares a result of a key with its public key, unless that was done
+// since others used the card, so that a key that took the place of another one
+// is noticed, and so is a certificate of another key. Errors:
+// ckr.KeyHandleInvalid for a key that was replaced, else ckr.DeviceError.
+func (a *app) tried(ctx context.Context, s *slot, good func(pub any) bool) error {
 	if s.tested || s.pub == nil {
 		return nil
 	}
-	if !good(s.pub) {
-		return ckr.Newf(ckr.DeviceError, s.String(), "the key is not that of the certificate")
+	if good(s.pub) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		s.tested = true
+		return nil
 	}
+	before := s.keyCount
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	s.tested = true
-	return nil
+	s.fresh, s.certKnown = false, false
+	a.mu.Unlock()
+	if _, err := a.public(ctx, s); err != nil {
+		return err
+	}
+	if s.keyCount != before {
+		return ckr.Newf(ckr.KeyHandleInvalid, s.String(), "another key has taken the place of this one")
+	}
+	return ckr.Newf(ckr.DeviceError, s.String(), "the key is not that of the certificate")
+}
+
+// proved makes sure that a key that is about to agree on a secret, which cannot
+// be checked, is the one of its public key: by what the card tells of the key,
+// else by having it agree on a secret that is known. It costs nothing unless
+// others may have used the card.
+func (b *backend) proved(ctx context.Context, ref token.Ref, s *slot, auth token.Auth) error {
+	if s.tested || s.pub == nil {
+		return nil
+	}
+	if b.hasMetadata() {
+		if err := b.look(ctx, s); err != nil {
+			return err
+		}
+		if err := b.still(ref); err != nil {
+			return ckr.New(ckr.KeyHandleInvalid, "", err)
+		}
+		if s.tested {
+			return nil
+		}
+	}
+	good, err := b.answers(ctx, s, s.pub)
+	if err != nil {
+		return err
+	}
+	if err := b.tried(ctx, s, func(any) bool { return good }); err != nil || !s.alwaysAuthenticate() {
+		return err
+	}
+	return b.Login(ctx, token.ContextSpecific, auth.Consent) // the check took the user's consent
 }
 
 // opens tells whether result is what the private key makes of block.
@@ -166,7 +211,7 @@ func (a *app) signECDSA(ctx context.Context, s *slot, digest []byte) ([]byte, er
 	if err != nil || !inRange(sig, c) {
 		return nil, ckr.Newf(ckr.DeviceError, s.String(), "the card's signature is no signature")
 	}
-	return sig, a.tried(s, func(pub any) bool {
+	return sig, a.tried(ctx, s, func(pub any) bool {
 		p, ok := pub.(*ecdsa.PublicKey)
 		return ok && ecdsa.VerifyASN1(p, in, der)
 	})
@@ -216,7 +261,10 @@ func (a *app) signEdDSA(ctx context.Context, s *slot, m mechanism.EdDSA, message
 	if len(sig) != 64 {
 		return nil, ckr.Newf(ckr.DeviceError, s.String(), "the card answered %d bytes for 64", len(sig))
 	}
-	return sig, nil
+	return sig, a.tried(ctx, s, func(pub any) bool {
+		p, ok := pub.(ed25519.PublicKey)
+		return ok && ed25519.Verify(p, message, sig)
+	})
 }
 
 // Decrypt decrypts with RSA; the padding is removed here, in constant time.
@@ -243,14 +291,14 @@ func (b *backend) Decrypt(ctx context.Context, ref token.Ref, m mechanism.Mechan
 	if len(block) != n {
 		return nil, ckr.Newf(ckr.DeviceError, s.String(), "the card answered %d bytes for %d", len(block), n)
 	}
-	if err := b.tried(s, func(pub any) bool { return opens(pub, block, data) }); err != nil {
+	if err := b.tried(ctx, s, func(pub any) bool { return opens(pub, block, data) }); err != nil {
 		return nil, err
 	}
 	return rsapad.Message(m, block)
 }
 
 // Derive agrees on a secret: the x coordinate of the product.
-func (b *backend) Derive(ctx context.Context, ref token.Ref, m mechanism.Mechanism, _ token.Auth) ([]byte, error) {
+func (b *backend) Derive(ctx context.Context, ref token.Ref, m mechanism.Mechanism, auth token.Auth) ([]byte, error) {
 	ecdh, ok := m.(mechanism.ECDH)
 	if !ok || ecdh.Cofactor {
 		return nil, ckr.New(ckr.MechanismInvalid, "", nil)
@@ -270,6 +318,9 @@ func (b *backend) Derive(ctx context.Context, ref token.Ref, m mechanism.Mechani
 	params, _ := object.In(view, object.AttrECParams)
 	point, err := soft.Peer(params, ecdh)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.proved(ctx, ref, s, auth); err != nil {
 		return nil, err
 	}
 	x, err := b.authenticate(ctx, s, tagExponentiation, point)

@@ -98,6 +98,7 @@ func (a *app) setCertificate(s *slot, der []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s.certKnown, s.certThere, s.cert, s.certErr, s.certPub = true, der != nil, bytes.Clone(der), nil, nil
+	s.holdsCertificate(bytes.Clone(der))
 	if c, err := x509.ParseCertificate(der); err == nil {
 		s.certPub = c.PublicKey
 	}

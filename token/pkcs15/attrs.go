@@ -281,9 +281,13 @@ func publicTemplate(pub any) (object.Template, error) {
 	return t, nil
 }
 
-// publicHalf finds the public key of a private key: in the directories under
-// the same id, else at the card.
+// publicHalf finds the public key of a private key: as the card has it with the
+// key, else in the directories under the same id.
 func (a *app) publicHalf(ctx context.Context, e *entry) (object.Template, error) {
+	t, err := a.ownPublicHalf(ctx, e)
+	if !refused(err) && ckr.Of(err) != ckr.DeviceError {
+		return t, err
+	}
 	for _, d := range a.dirs {
 		if dirClass[d.kind] != object.ClassPublicKey {
 			continue
@@ -297,6 +301,11 @@ func (a *app) publicHalf(ctx context.Context, e *entry) (object.Template, error)
 			}
 		}
 	}
+	return nil, err
+}
+
+// ownPublicHalf has the card tell the public key of a private key.
+func (a *app) ownPublicHalf(ctx context.Context, e *entry) (object.Template, error) {
 	if _, err := a.do(ctx, selectCommand(e.path.file, 0)); err != nil {
 		return nil, err
 	}

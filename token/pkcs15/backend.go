@@ -58,9 +58,9 @@ func (b *backend) Info(ctx context.Context) (token.Info, error) {
 		}
 	}
 	info := token.Info{
-		Label: b.label(), Manufacturer: a.info.manufacturer, Model: "PKCS#15", Serial: a.serial(),
+		Label: b.label(), Manufacturer: a.info.manufacturer, Model: "PKCS#15", Serial: a.serial(), Identity: b.identity(),
 		Flags:  token.FlagRNG | token.FlagLoginRequired,
-		MinPIN: 4, MaxPIN: pinBlock, MinSOPIN: 4, MaxSOPIN: pinBlock,
+		MinPIN: 4, MaxPIN: pinBlock, MinSOPIN: 4, MaxSOPIN: pinBlock, MinPUK: 1, MaxPUK: pinBlock,
 		TotalPublic: -1, FreePublic: -1, TotalPrivate: -1, FreePrivate: -1,
 		HardwareVersion: [2]byte{a.card.version[0], a.card.version[1]},
 		FirmwareVersion: [2]byte{a.card.version[0], a.card.version[1]},
@@ -109,6 +109,16 @@ func (a *app) serial() string {
 	}
 	h := hex.EncodeToString(s)
 	return h[max(0, len(h)-16):]
+}
+
+// identity is the serial numbers of token and card and the user PIN's, or empty
+// if there is none of the former.
+func (b *backend) identity() string {
+	a := b.app
+	if len(bytes.Trim(a.info.serial, "\x00"))+len(bytes.Trim(a.card.serial, "\x00")) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%x %x %x", a.info.serial, a.card.serial, b.authID)
 }
 
 // Changed compares the card's change counter with the one of our last look.

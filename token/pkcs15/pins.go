@@ -26,6 +26,7 @@ type pin struct {
 	node   tlv.Node
 	label  string
 	id     []byte
+	by     []byte // id of the PIN that unblocks this one, or empty
 	flags  bits
 	min    int
 	stored int
@@ -83,6 +84,9 @@ func parsePIN(raw []byte) (*pin, error) {
 	if l, ok := find(c[0].Children, tagUTF8); ok {
 		p.label = text(l.Value)
 	}
+	if by, ok := find(c[0].Children, tagOctets); ok {
+		p.by = by.Value
+	}
 	if id, ok := find(c[1].Children, tagOctets); ok {
 		p.id = id.Value
 	}
@@ -133,8 +137,11 @@ func (p *pin) clamp() {
 
 // block pads a PIN to the length that the card compares. The caller clears it.
 func (p *pin) block(secret []byte) ([]byte, error) {
-	if len(secret) == 0 || len(secret) > pinBlock || bytes.IndexByte(secret, p.pad) >= 0 {
+	switch {
+	case len(secret) == 0 || len(secret) > pinBlock || bytes.IndexByte(secret, p.pad) >= 0:
 		return nil, ckr.Newf(ckr.PINLenRange, "", "the PIN does not fit the card's block")
+	case len(secret) < p.min || p.max > 0 && len(secret) > p.max:
+		return nil, ckr.Newf(ckr.PINLenRange, "", "it has %d to %d bytes on this card", p.min, p.max)
 	}
 	b := make([]byte, pinBlock)
 	for i := copy(b, secret); i < len(b); i++ {
@@ -247,26 +254,60 @@ func (b *backend) ChangePIN(ctx context.Context, r token.Role, old, new token.PI
 		}
 		return b.changeOnPad(ctx, p, true)
 	}
-	return b.setPIN(ctx, apdu.Command{INS: 0x24, P2: p.ref}, p, old.Reveal(), new.Reveal())
+	return b.setPIN(ctx, apdu.Command{INS: 0x24, P2: p.ref}, p, typed{p, old}, typed{p, new})
 }
 
-// UnblockPIN sets the user's PIN with its PUK (RESET RETRY COUNTER).
+// UnblockPIN sets the user's PIN with its PUK (RESET RETRY COUNTER). A PUK whose
+// length cannot be right is not sent.
 func (b *backend) UnblockPIN(ctx context.Context, puk, new token.PIN) error {
 	p, err := b.pinOf(token.User)
 	if err != nil {
 		return err
 	}
-	return b.setPIN(ctx, apdu.Command{INS: 0x2C, P2: p.ref}, p, puk.Reveal(), new.Reveal())
+	by, err := b.app.unblocking(ctx, p)
+	if err != nil {
+		return err
+	}
+	return b.setPIN(ctx, apdu.Command{INS: 0x2C, P2: p.ref}, p, typed{by, puk}, typed{p, new})
 }
 
-func (b *backend) setPIN(ctx context.Context, cmd apdu.Command, p *pin, secrets ...[]byte) error {
+// unblocking describes the PUK of a PIN: as EF.AODF has it, with the least
+// length that the card tells, if that is a length (GET DATA 01B1 to 01BE).
+func (a *app) unblocking(ctx context.Context, p *pin) (*pin, error) {
+	puk := &pin{min: 1, max: pinBlock, pad: p.pad}
+	for _, other := range a.pins {
+		if other.flags.has(pinUnblocking) && len(p.by) > 0 && bytes.Equal(other.id, p.by) {
+			puk.min, puk.max = other.min, other.max
+		}
+	}
+	const leastOfPUK = 8 // where it is in the answer
+	b, err := a.do(ctx, getData(0xB0+p.ref, 256))
+	if refused(err) {
+		return puk, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > leastOfPUK && int(b[leastOfPUK]) <= puk.max {
+		puk.min = max(puk.min, int(b[leastOfPUK]))
+	}
+	return puk, nil
+}
+
+// typed is what was given for a PIN.
+type typed struct {
+	of     *pin
+	secret token.PIN
+}
+
+func (b *backend) setPIN(ctx context.Context, cmd apdu.Command, p *pin, secrets ...typed) error {
 	if err := b.app.writable(); err != nil {
 		return err
 	}
 	var data []byte
 	defer func() { clear(data) }()
 	for _, s := range secrets {
-		block, err := p.block(s)
+		block, err := s.of.block(s.secret.Reveal())
 		if err != nil {
 			return err
 		}
@@ -293,7 +334,7 @@ func (b *backend) InitPIN(ctx context.Context, secret token.PIN) error {
 	if secret.IsPad() {
 		err = b.changeOnPad(ctx, p, false)
 	} else {
-		err = b.setPIN(ctx, apdu.Command{INS: 0x24, P2: p.ref}, p, secret.Reveal())
+		err = b.setPIN(ctx, apdu.Command{INS: 0x24, P2: p.ref}, p, typed{p, secret})
 	}
 	if ckr.Of(err) == ckr.PINLenRange || ckr.Of(err) == ckr.PINIncorrect || ckr.Of(err) == ckr.PINLocked {
 		return ckr.Newf(ckr.FunctionNotSupported, "", "the user's PIN of this card is set with its PUK only: %w", err)

@@ -235,16 +235,14 @@ const aesPart = 240
 // card chains all that one environment sees.
 func (a *app) cipher(ctx context.Context, e *entry, m mechanism.Mechanism, data []byte, encrypt bool) (out []byte, err error) {
 	const block = 16
-	iv, pad, each := make([]byte, block), false, max(len(data), block)
-	switch m := m.(type) {
-	case mechanism.AESECB:
-		each = block
-	case mechanism.AESCBC:
-		iv = m.IV
-	case mechanism.AESCBCPad:
-		iv, pad = m.IV, true
-	default:
+	moded, ok := m.(interface{ BlockMode() mechanism.BlockMode })
+	if !ok || moded.BlockMode().Size != block {
 		return nil, ckr.New(ckr.MechanismInvalid, "", nil)
+	}
+	mode := moded.BlockMode()
+	iv, pad, each := mode.IV, mode.Padded, max(len(data), block)
+	if !mode.Chained {
+		iv, each = make([]byte, block), block
 	}
 	if pad && encrypt {
 		n := block - len(data)%block
