@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
@@ -115,7 +116,7 @@ func (q *search) members(ctx context.Context) (list []*member, err error) {
 			continue
 		}
 		q.fit = true
-		m, err := q.ring.member(t, id)
+		m, err := q.ring.member(ctx, t, id)
 		if err != nil {
 			return nil, err
 		}
@@ -296,13 +297,17 @@ func (q *search) all(ctx context.Context, class object.Class) (list []found, err
 		return nil, err
 	}
 	private := class == object.ClassPrivateKey || class == object.ClassSecretKey
-	if private && len(members) > 1 {
+	named := q.u.Object != nil || q.u.HasID
+	if private && named && len(members) > 1 {
 		if likely := q.likely(ctx, members); len(likely) > 0 {
 			members = likely
 		}
 	}
 	for _, m := range members {
 		some, err := q.visible(ctx, m, private, q.match(class)...)
+		if private && !named {
+			some = slices.DeleteFunc(some, func(f found) bool { return f.idle(ctx) })
+		}
 		list = append(list, some...)
 		if err != nil {
 			if len(members) == 1 || ctx.Err() != nil {
@@ -314,6 +319,17 @@ func (q *search) all(ctx context.Context, class object.Class) (list []found, err
 		q.looked = append(q.looked, m.describe())
 	}
 	return list, nil
+}
+
+// idle reports whether a key is one that programs cannot use, as the attestation
+// key of a YubiKey. It is found only by its name.
+func (f found) idle(ctx context.Context) bool {
+	for _, use := range []object.Attr[bool]{object.AttrSign, object.AttrDecrypt, object.AttrDerive, object.AttrDecapsulate, object.AttrUnwrap} {
+		if can, err := object.Get(ctx, f.o, use); can || err != nil && ckr.Of(err) != ckr.AttributeTypeInvalid {
+			return false
+		}
+	}
+	return true
 }
 
 // visible looks for objects of a class on one token. If they may be private, the

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
@@ -56,29 +57,37 @@ type member struct {
 	s       *session.Session
 
 	card *token.Card // the token, as long as the card stays; guarded by ring.mu
+	keys []evidence  // of Keys that were given out; guarded by ring.mu
 }
 
-// member returns the one for a token: the one that has the card, else the only
-// one with a number of its own that is the token's and whose card is away.
-func (r *keyring) member(t *token.Token, id identity) (*member, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return nil, ckr.New(ckr.CryptokiNotInitialized, "", nil)
+// maxEvidence bounds how many keys a member knows its card by.
+const maxEvidence = 8
+
+// member returns the one for a token: the one that has the card, or whose card
+// is away and that knows this one by a key, else a new one.
+func (r *keyring) member(ctx context.Context, t *token.Token, id identity) (*member, error) {
+	m, away, err := r.known(t, id)
+	if m != nil || err != nil {
+		return m, err
 	}
-	var away []*member
-	for _, m := range r.members {
-		switch {
-		case m.card == t.Card():
+	for _, m := range away {
+		same, err := m.recognises(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		if same {
+			m.rebind(t, true)
 			return m, nil
-		case m.id == id && id.unique != "" && !m.card.Alive():
-			away = append(away, m)
 		}
 	}
-	if len(away) == 1 {
-		return away[0], nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.members { // somebody else may have made it
+		if m.card == t.Card() {
+			return m, nil
+		}
 	}
-	m := &member{
+	m = &member{
 		ring: r, id: id, card: t.Card(), pins: holder{cache: r.cache},
 		gate: make(chan struct{}, 1), opening: make(chan struct{}, 1),
 	}
@@ -86,26 +95,71 @@ func (r *keyring) member(t *token.Token, id identity) (*member, error) {
 	return m, nil
 }
 
+// known returns the member that has a card, or else those that look like its and
+// have none.
+func (r *keyring) known(t *token.Token, id identity) (own *member, away []*member, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, nil, ckr.New(ckr.CryptokiNotInitialized, "", nil)
+	}
+	for _, m := range r.members {
+		switch {
+		case m.card == t.Card():
+			return m, nil, nil
+		case m.id == id && id.unique != "" && !m.card.Alive():
+			away = append(away, m)
+		}
+	}
+	return nil, away, nil
+}
+
+// recognises reports whether a card shows one of the keys that the member's had.
+func (m *member) recognises(ctx context.Context, t *token.Token) (bool, error) {
+	m.ring.mu.Lock()
+	keys := slices.Clone(m.keys)
+	m.ring.mu.Unlock()
+	if len(keys) == 0 {
+		return false, nil
+	}
+	s, err := session.Open(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	defer s.Close()
+	for _, k := range keys {
+		if shown, err := k.on(ctx, s); err != nil || shown == shownSame {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// candidate is a token that may be a member's.
+type candidate struct {
+	*token.Token
+	taken bool // another member has it
+}
+
 // candidates lists the tokens that may be the member's: the one that it has, if
-// the card is there, else those that look like it and that no other member has,
-// those in the same slot first.
-func (m *member) candidates(ctx context.Context) ([]*token.Token, error) {
+// the card is there, else those that look like it.
+func (m *member) candidates(ctx context.Context) ([]candidate, error) {
 	slots, err := m.ring.list.Slots(ctx, true)
 	if err != nil {
 		return nil, err
 	}
-	var alike []*token.Token
+	var alike []candidate
 	for _, s := range slots {
 		t, err := s.Token(ctx)
 		if err != nil {
 			continue
 		}
-		card, taken := m.ring.has(m, t)
-		if card {
-			return []*token.Token{t}, nil
+		own, taken := m.ring.has(m, t)
+		if own {
+			return []candidate{{t, false}}, nil
 		}
-		if info, err := t.Info(ctx); err == nil && identityOf(info) == m.id && !taken {
-			alike = append(alike, t)
+		if info, err := t.Info(ctx); err == nil && identityOf(info) == m.id {
+			alike = append(alike, candidate{t, taken})
 		}
 	}
 	if m.alive() {
@@ -123,7 +177,7 @@ func (r *keyring) has(m *member, t *token.Token) (own, taken bool) {
 			own, taken = own || other == m, taken || other != m
 		}
 	}
-	return own, taken && !own
+	return own, taken
 }
 
 func (m *member) alive() bool { return m.token().Alive() }
@@ -180,20 +234,20 @@ func (m *member) open(ctx context.Context, wanted evidence) (*session.Session, e
 		return nil, err
 	}
 	for _, t := range tokens {
-		s, err := session.Open(ctx, t)
+		s, err := session.Open(ctx, t.Token)
 		if err != nil {
 			return nil, err
 		}
 		if t.Card() != m.token() {
 			shown, err := wanted.on(ctx, s)
-			if err != nil || shown == shownOther {
+			if err != nil || shown == shownOther || shown == shownNothing && t.taken {
 				s.Close()
 				if err != nil {
 					return nil, err
 				}
 				continue
 			}
-			m.rebind(t, shown == shownSame)
+			m.rebind(t.Token, shown == shownSame)
 		}
 		m.s = s
 		return s, nil
@@ -352,6 +406,11 @@ func (m *member) judge(pin token.PIN, before ckr.Tries, err error) error {
 // identity, under the same unique id, after a login if it is private.
 func (m *member) reopen(f found, pub crypto.PublicKey, ask token.PINFunc) func(ctx context.Context) (*session.Session, *object.Object, error) {
 	wanted := evidence{f.ckaID, pub}
+	if pub != nil && len(f.ckaID) > 0 {
+		m.ring.mu.Lock()
+		m.keys = append(m.keys[max(0, len(m.keys)+1-maxEvidence):], wanted)
+		m.ring.mu.Unlock()
+	}
 	return func(ctx context.Context) (*session.Session, *object.Object, error) {
 		const op = "key"
 		if m.ring.isClosed() {

@@ -134,7 +134,7 @@ func (c *Card) put(r Record) {
 	if known {
 		n.expects(old, true)
 	}
-	n.identify(r.Known)
+	c.tell(n)
 	c.dir.records[r.Ref] = n
 }
 
@@ -151,9 +151,7 @@ func (c *Card) supersede(ref Ref, r Record) {
 	} else {
 		c.dir.order = append(c.dir.order, r.Ref)
 	}
-	n := newRecord(r)
-	n.identify(r.Known)
-	c.dir.records[r.Ref] = n
+	c.dir.records[r.Ref] = newRecord(r)
 	for t := range c.tokens {
 		t.prune(c.dir.records)
 	}

@@ -83,6 +83,14 @@ func (r *record) identify(all object.Template) bool {
 	return true
 }
 
+// tell takes the identity of an object from what its record has. What a Prover
+// remembers of an object is not what the card has now, which only reading tells.
+func (c *Card) tell(r *record) {
+	if _, ok := c.backend.(Prover); !ok {
+		r.identify(r.Known)
+	}
+}
+
 // digestOf returns a digest of the public key that a key's attributes tell, or
 // of a certificate; nil if they do not.
 func digestOf(all object.Template) []byte {

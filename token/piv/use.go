@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"math/big"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
@@ -63,7 +64,7 @@ func (a *app) authenticate(ctx context.Context, s *slot, tag tlv.Tag, input []by
 	}
 	resp, err := a.do(ctx, cmd)
 	if err != nil {
-		return nil, a.keyError(s, err)
+		return nil, a.keyError(ctx, s, err)
 	}
 	v, err := tlv.Find(resp, tagTemplate, tagResponse)
 	if err != nil {
@@ -73,11 +74,18 @@ func (a *app) authenticate(ctx context.Context, s *slot, tag tlv.Tag, input []by
 }
 
 // keyError gives refusals of a use their code. After one that speaks of the
-// key, what is known of it is looked up again before its next use.
-func (a *app) keyError(s *slot, err error) error {
-	switch {
-	case !refused(err):
+// key, what is known of it is looked up again before its next use. After others
+// used the card, any refusal may mean that the key is not there any more.
+func (a *app) keyError(ctx context.Context, s *slot, err error) error {
+	if !refused(err) {
 		return err
+	}
+	if !s.tested {
+		if replaced := a.replaced(ctx, s); replaced != nil {
+			return fmt.Errorf("%w: %w", replaced, err)
+		}
+	}
+	switch {
 	case errors.Is(err, swSecurity) && s.touch > TouchNever:
 		return ckr.Newf(ckr.FunctionRejected, s.String(), "the card was not touched in time, or has forgotten the PIN: %w", err)
 	case errors.Is(err, swSecurity):
@@ -139,6 +147,15 @@ func (a *app) tried(ctx context.Context, s *slot, good func(pub any) bool) error
 		s.tested = true
 		return nil
 	}
+	if err := a.replaced(ctx, s); err != nil {
+		return err
+	}
+	return ckr.Newf(ckr.DeviceError, s.String(), "the key is not that of the certificate")
+}
+
+// replaced looks at a slot again. Errors: ckr.KeyHandleInvalid if the key that
+// was there is not any more.
+func (a *app) replaced(ctx context.Context, s *slot) error {
 	before := s.keyCount
 	a.mu.Lock()
 	s.fresh, s.certKnown = false, false
@@ -146,10 +163,13 @@ func (a *app) tried(ctx context.Context, s *slot, good func(pub any) bool) error
 	if _, err := a.public(ctx, s); err != nil {
 		return err
 	}
-	if s.keyCount != before {
+	switch {
+	case s.keyCount == before:
+		return nil
+	case s.present:
 		return ckr.Newf(ckr.KeyHandleInvalid, s.String(), "another key has taken the place of this one")
 	}
-	return ckr.Newf(ckr.DeviceError, s.String(), "the key is not that of the certificate")
+	return ckr.Newf(ckr.KeyHandleInvalid, s.String(), "the key is not there any more")
 }
 
 // proved makes sure that a key that is about to agree on a secret, which cannot
