@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,7 @@ type Card struct {
 	resets   uint64
 	visits   uint64   // units in which others may have used the card
 	pins     [2]PIN   // of SO and User, while an application is logged in
+	wrong    [2]PIN   // those that the card refused last
 	verified [2]trust // what the card holds verified
 	owed     [2]bool  // a Logout that could not be sent yet
 	info     *Info    // as read last
@@ -222,8 +224,24 @@ func (c *Card) keep(r Role, p PIN) {
 		c.pins[r].Clear()
 		c.pins[r] = kept
 	}
+	c.refuse(r, PIN{})
 	c.verified[r] = verified
 	c.owed[r] = false
+}
+
+// refuse remembers a PIN that the card refused, so that it is not sent again
+// unless somebody types it; the zero PIN is none. The caller holds c.mu.
+func (c *Card) refuse(r Role, p PIN) {
+	c.wrong[r].Clear()
+	c.wrong[r] = p.clone()
+}
+
+// wasRefused reports whether the card refused this PIN last time.
+func (c *Card) wasRefused(r Role, p PIN) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := c.wrong[r]
+	return !last.IsZero() && subtle.ConstantTimeCompare(last.Reveal(), p.Reveal()) == 1
 }
 
 // ensure makes sure that the card holds role r verified, for an application
@@ -257,6 +275,9 @@ func (c *Card) ensure(ctx context.Context, r Role) error {
 	}
 	if err := c.backend.Login(ctx, r, pin); err != nil {
 		if isPINError(err) {
+			c.mu.Lock()
+			c.refuse(r, pin)
+			c.mu.Unlock()
 			return c.lost(r, err)
 		}
 		return err
@@ -288,6 +309,9 @@ func (c *Card) spare(ctx context.Context, r Role, p PIN) error {
 			return err
 		}
 		tries = info.UserTries
+	}
+	if c.wasRefused(r, p) {
+		return &ckr.Error{Code: ckr.PINIncorrect, Tries: tries, Err: errors.New("the card has refused the remembered PIN; it is not sent again")}
 	}
 	if tries.Known && tries.Left > 1 {
 		return nil
@@ -380,6 +404,8 @@ func (c *Card) Gone() {
 	}
 	c.forget(SO)
 	c.forget(User)
+	c.refuse(SO, PIN{})
+	c.refuse(User, PIN{})
 	c.dir = directory{}
 }
 

@@ -59,6 +59,9 @@ func (s *Seat) Login(ctx context.Context, r Role, p PIN) error {
 			if c.verified[r] == verified {
 				c.verified[r] = doubtful // many cards drop the state then
 			}
+			if ckr.Of(err) == ckr.PINIncorrect {
+				c.refuse(r, p)
+			}
 			c.mu.Unlock()
 			return err
 		}

@@ -380,6 +380,11 @@ func (c *Card) consent(ctx context.Context, p PIN) error {
 		return nil
 	}
 	c.mark(User, doubtful)
+	if ckr.Of(Wrap("", err)) == ckr.PINIncorrect {
+		c.mu.Lock()
+		c.refuse(User, p)
+		c.mu.Unlock()
+	}
 	if ckr.Of(Wrap("", err)) == ckr.PINLocked {
 		c.lost(User, err)
 	}

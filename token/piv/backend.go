@@ -179,6 +179,9 @@ func (b *backend) Confirm(ctx context.Context, ref token.Ref) (token.Record, err
 		err = b.look(ctx, s)
 		there = s.present
 	}
+	if err == nil && there && kind != kindData && kind != kindCertificate && s.held != nil {
+		_, err = b.public(ctx, s) // it may be another key's certificate now
+	}
 	if err != nil {
 		return token.Record{}, err
 	}
