@@ -71,13 +71,8 @@ func (r *keyring) member(ctx context.Context, t *token.Token, id identity) (*mem
 		return m, err
 	}
 	for _, m := range away {
-		same, err := m.recognises(ctx, t)
-		if err != nil {
-			return nil, err
-		}
-		if same {
-			m.rebind(t, true)
-			return m, nil
+		if same, err := m.recognises(ctx, t); same || err != nil {
+			return m, err
 		}
 	}
 	r.mu.Lock()
@@ -107,18 +102,17 @@ func (r *keyring) known(t *token.Token, id identity) (own *member, away []*membe
 		switch {
 		case m.card == t.Card():
 			return m, nil, nil
-		case m.id == id && id.unique != "" && !m.card.Alive():
+		case m.id == id && !m.card.Alive():
 			away = append(away, m)
 		}
 	}
 	return nil, away, nil
 }
 
-// recognises reports whether a card shows one of the keys that the member's had.
+// recognises reports whether a card shows one of the keys that the member's had,
+// and takes it for the member's then.
 func (m *member) recognises(ctx context.Context, t *token.Token) (bool, error) {
-	m.ring.mu.Lock()
-	keys := slices.Clone(m.keys)
-	m.ring.mu.Unlock()
+	keys := m.evidence()
 	if len(keys) == 0 {
 		return false, nil
 	}
@@ -128,8 +122,12 @@ func (m *member) recognises(ctx context.Context, t *token.Token) (bool, error) {
 	}
 	defer s.Close()
 	for _, k := range keys {
-		if shown, err := k.on(ctx, s); err != nil || shown == shownSame {
-			return err == nil, err
+		shown, err := k.on(ctx, s)
+		if err != nil {
+			return false, err
+		}
+		if shown == shownSame {
+			return true, m.rebind(ctx, t, s)
 		}
 	}
 	return false, nil
@@ -247,7 +245,10 @@ func (m *member) open(ctx context.Context, wanted evidence) (*session.Session, e
 				}
 				continue
 			}
-			m.rebind(t.Token, shown == shownSame)
+			if err := m.rebind(ctx, t.Token, s); err != nil {
+				s.Close()
+				return nil, err
+			}
 		}
 		m.s = s
 		return s, nil
@@ -259,15 +260,32 @@ func (m *member) open(ctx context.Context, wanted evidence) (*session.Session, e
 }
 
 // rebind takes a card that was put in for the member's. A PIN that was
-// remembered is kept only for a card that has a number of its own and shows the
-// key: it goes to no other card than the one that it was given for.
-func (m *member) rebind(t *token.Token, proved bool) {
-	if !proved || m.id.unique == "" {
+// remembered is kept only for a card that has a number of its own and shows all
+// the keys that Keys were given out for: it goes to no other card than the one
+// that it was given for.
+func (m *member) rebind(ctx context.Context, t *token.Token, s *session.Session) error {
+	proved := m.id.unique != ""
+	for _, k := range m.evidence() {
+		shown, err := k.on(ctx, s)
+		if err != nil {
+			return err
+		}
+		proved = proved && shown == shownSame
+	}
+	if !proved {
 		m.pins.reset()
 	}
 	m.ring.mu.Lock()
 	defer m.ring.mu.Unlock()
 	m.card = t.Card()
+	return nil
+}
+
+// evidence returns the keys that Keys were given out for.
+func (m *member) evidence() []evidence {
+	m.ring.mu.Lock()
+	defer m.ring.mu.Unlock()
+	return slices.Clone(m.keys)
 }
 
 // evidence is what tells the card of a Key from others that look like it: the
@@ -481,11 +499,8 @@ func (r *keyring) isClosed() bool {
 }
 
 // consent returns how a Key gets the user's consent to one use.
-func (m *member) consent(ask token.PINFunc) func(ctx context.Context, label string, login func(token.PIN) error) error {
-	return func(ctx context.Context, label string, login func(token.PIN) error) error {
-		about := token.Info{Label: m.id.label, Serial: m.id.serial, Model: m.id.model, Manufacturer: m.id.manufacturer, Identity: m.id.unique}
-		r := m.token().Request(token.ReasonConsent, token.ContextSpecific, about)
-		r.Key = label
+func (m *member) consent(ask token.PINFunc) func(ctx context.Context, r token.PINRequest, login func(token.PIN) error) error {
+	return func(ctx context.Context, r token.PINRequest, login func(token.PIN) error) error {
 		err := m.present(ctx, ask, r, login)
 		m.pins.operationOver()
 		return err

@@ -48,7 +48,9 @@ func CacheOneOperation() PINCache { return PINCache{mode: cacheOperation} }
 func CacheFor(d time.Duration) PINCache { return PINCache{mode: cacheFor, life: d} }
 
 // CacheUntilLogout remembers the PIN until the Module is closed or the card
-// refuses it, so that a login that a reset ended is renewed without a person.
+// refuses it, so that a login that a reset ended is renewed without a person. A
+// card that was taken out gets it again only if it has a number of its own and
+// shows the keys that Keys are of, by public keys or certificates.
 func CacheUntilLogout() PINCache { return PINCache{mode: cacheLogin} }
 
 // holder keeps the PIN of one token, as the cache allows, and the one that was

@@ -200,7 +200,7 @@ func generate(ctx context.Context, s *session.Session, k Key, id []byte) (sessio
 	if err != nil {
 		return nil, err
 	}
-	return s.Key(ctx, o, session.WithConsent(func(_ context.Context, _ string, login func(token.PIN) error) error {
+	return s.Key(ctx, o, session.WithConsent(func(_ context.Context, _ token.PINRequest, login func(token.PIN) error) error {
 		return login(token.NewPIN([]byte(PIN)))
 	}))
 }

@@ -56,11 +56,11 @@ type Key interface {
 type KeyOption func(*key)
 
 // WithConsent says how the user consents to one use of a key with
-// CKA_ALWAYS_AUTHENTICATE: ask gets the PIN, hands it to login, which verifies
-// it at once, clears it, and returns login's error or its own. It is called
-// once for each use, with no lock held. Without it such keys answer
-// ckr.UserNotLoggedIn.
-func WithConsent(ask func(ctx context.Context, label string, login func(token.PIN) error) error) KeyOption {
+// CKA_ALWAYS_AUTHENTICATE: ask gets the PIN that the request is about, hands it
+// to login, which verifies it at once, clears it, and returns login's error or
+// its own. It is called once for each use, with no lock held. Without it such
+// keys answer ckr.UserNotLoggedIn.
+func WithConsent(ask func(ctx context.Context, r token.PINRequest, login func(token.PIN) error) error) KeyOption {
 	return func(k *key) { k.consent = ask }
 }
 
@@ -109,7 +109,7 @@ func NewKey(_ context.Context, pub crypto.PublicKey, reopen func(ctx context.Con
 // key finds the session and the object for each use.
 type key struct {
 	reopen  func(ctx context.Context) (*Session, *object.Object, error)
-	consent func(ctx context.Context, label string, login func(token.PIN) error) error
+	consent func(ctx context.Context, r token.PINRequest, login func(token.PIN) error) error
 
 	now  atomic.Pointer[place]
 	gate chan struct{} // held by the one that reopens
@@ -225,11 +225,20 @@ func (k *key) signWithConsent(ctx context.Context, p *place, m mechanism.Mechani
 	if _, err := op.Write(input); err != nil {
 		return nil, err
 	}
-	err = k.consent(ctx, p.label, func(pin token.PIN) error { return op.Login(ctx, pin) })
-	if err != nil {
+	if err := k.ask(ctx, p, func(pin token.PIN) error { return op.Login(ctx, pin) }); err != nil {
 		return nil, err
 	}
 	return op.Sum(ctx)
+}
+
+// ask asks for the user's consent to one use of the key.
+func (k *key) ask(ctx context.Context, p *place, login func(token.PIN) error) error {
+	r, err := p.s.seat.PINRequest(ctx, token.ReasonConsent, token.ContextSpecific)
+	if err != nil {
+		return err
+	}
+	r.Key = p.label
+	return k.consent(ctx, r, login)
 }
 
 // decrypt decrypts with a mechanism.
@@ -244,8 +253,7 @@ func (k *key) decrypt(ctx context.Context, m mechanism.Mechanism, data []byte) (
 			return err
 		}
 		defer op.Close()
-		err = k.consent(ctx, p.label, func(pin token.PIN) error { return op.Login(ctx, pin) })
-		if err != nil {
+		if err := k.ask(ctx, p, func(pin token.PIN) error { return op.Login(ctx, pin) }); err != nil {
 			return err
 		}
 		plain, err = op.Decrypt(ctx, data)
@@ -259,25 +267,34 @@ func (k *key) decrypt(ctx context.Context, m mechanism.Mechanism, data []byte) (
 func (k *key) agree(ctx context.Context, peer []byte) (secret []byte, err error) {
 	m := mechanism.ECDH{Public: peer}
 	err = k.use(ctx, func(p *place) (err error) {
-		secret, err = p.s.agree(ctx, m, p.o)
+		secret, err = k.agreeAt(ctx, p, m)
 		return err
 	})
 	return secret, err
 }
 
-func (s *Session) agree(ctx context.Context, m mechanism.ECDH, o *object.Object) (secret []byte, err error) {
+func (k *key) agreeAt(ctx context.Context, p *place, m mechanism.ECDH) (secret []byte, err error) {
 	const op = "derive"
-	g, err := s.seat.Grant(ctx, op, o, token.ToDerive, m)
+	s := p.s
+	g, err := s.seat.Grant(ctx, op, p.o, token.ToDerive, m)
 	if err != nil {
 		return nil, err
 	}
-	err = s.seat.Use(ctx, op, g, token.Auth{},
+	var auth token.Auth
+	defer func() { auth.Consent.Clear() }()
+	if p.consent && k.consent != nil {
+		err := k.ask(ctx, p, func(pin token.PIN) error { return consent(ctx, s, g, &auth, pin) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	err = s.seat.Use(ctx, op, g, auth,
 		func(ctx context.Context, b token.Backend, ref token.Ref) (err error) {
 			d, ok := b.(token.Deriver)
 			if !ok {
 				return ckr.New(ckr.FunctionNotSupported, "", nil)
 			}
-			secret, err = d.Derive(ctx, ref, m, token.Auth{})
+			secret, err = d.Derive(ctx, ref, m, auth)
 			return err
 		},
 		func(k *soft.Material) (err error) {

@@ -42,6 +42,16 @@ func (s *Seat) writeAuth(ctx context.Context, op string, v Verb, ref Ref) (Auth,
 	return Auth{Write: p}, nil
 }
 
+// PINRequest returns what a person is told who is asked for a PIN of the token.
+// The card is reached only if its description was never read.
+func (s *Seat) PINRequest(ctx context.Context, reason PINReason, r Role) (PINRequest, error) {
+	info, err := s.t.card.cachedInfo(ctx)
+	if err != nil {
+		return PINRequest{}, Wrap("ask for the PIN", err)
+	}
+	return s.t.card.Request(reason, r, info), nil
+}
+
 // askError is the error of a PINFunc with its own code, if it has one.
 func askError(op string, err error) error {
 	if code := CodeOf(err); code != ckr.GeneralError {

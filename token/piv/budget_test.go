@@ -45,7 +45,7 @@ func filled(t *testing.T, p virtual.PIVPersona) *rig {
 	return r
 }
 
-func consent(_ context.Context, _ string, login func(token.PIN) error) error {
+func consent(_ context.Context, _ token.PINRequest, login func(token.PIN) error) error {
 	return login(pin(userPIN))
 }
 
