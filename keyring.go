@@ -49,15 +49,16 @@ func (i identity) String() string {
 type member struct {
 	ring *keyring
 	id   identity
-	pins holder
 
 	gate chan struct{} // held by the one that logs in, also while a PIN is asked for
 
 	opening chan struct{} // held by the one that opens; guards s
 	s       *session.Session
 
-	card *token.Card // the token, as long as the card stays; guarded by ring.mu
-	keys []evidence  // of Keys that were given out; guarded by ring.mu
+	// Guarded by ring.mu:
+	card *token.Card // the token, as long as the card stays
+	pins *holder     // of that card
+	keys []evidence  // of Keys that were given out
 }
 
 // maxEvidence bounds how many keys a member knows its card by.
@@ -83,7 +84,7 @@ func (r *keyring) member(ctx context.Context, t *token.Token, id identity) (*mem
 		}
 	}
 	m = &member{
-		ring: r, id: id, card: t.Card(), pins: holder{cache: r.cache},
+		ring: r, id: id, card: t.Card(), pins: &holder{cache: r.cache},
 		gate: make(chan struct{}, 1), opening: make(chan struct{}, 1),
 	}
 	r.members = append(r.members, m)
@@ -192,7 +193,7 @@ func (r *keyring) close() error {
 	r.mu.Lock()
 	r.closed = true
 	for _, m := range r.members {
-		m.pins.reset()
+		m.pins.close()
 	}
 	r.mu.Unlock()
 	return r.list.Close()
@@ -272,11 +273,12 @@ func (m *member) rebind(ctx context.Context, t *token.Token, s *session.Session)
 		}
 		proved = proved && shown == shownSame
 	}
-	if !proved {
-		m.pins.reset()
-	}
 	m.ring.mu.Lock()
 	defer m.ring.mu.Unlock()
+	if !proved {
+		m.pins.close()
+		m.pins = &holder{cache: m.ring.cache}
+	}
 	m.card = t.Card()
 	return nil
 }
@@ -348,8 +350,9 @@ func (m *member) login(ctx context.Context, s *session.Session, ask token.PINFun
 // is remembered, and where there is none, or the card refuses it and has a try
 // left, the one that ask gives.
 func (m *member) present(ctx context.Context, ask token.PINFunc, r token.PINRequest, verify func(token.PIN) error) error {
-	if pin, ok := m.pins.take(); ok {
-		err := m.judge(pin, r.Tries, verify(pin))
+	pins := m.holder(r.Insertion)
+	if pin, ok := pins.take(); ok {
+		err := pins.judge(pin, r.Tries, verify(pin))
 		pin.Clear()
 		var refused *ckr.Error
 		if !errors.As(err, &refused) || refused.Code != ckr.PINIncorrect || ask == nil || ctx.Err() != nil {
@@ -357,16 +360,27 @@ func (m *member) present(ctx context.Context, ask token.PINFunc, r token.PINRequ
 		}
 		r.CacheRefused, r.Tries = true, refused.Tries
 	}
-	pin, err := m.prompt(ctx, ask, r)
+	pin, err := pins.prompt(ctx, ask, r)
 	if err != nil {
 		return err
 	}
 	defer pin.Clear()
-	return m.judge(pin, r.Tries, verify(pin))
+	return pins.judge(pin, r.Tries, verify(pin))
+}
+
+// holder returns the one for a card: the member's, or for a card that is not the
+// member's any more one that keeps nothing.
+func (m *member) holder(insertion uint64) *holder {
+	m.ring.mu.Lock()
+	defer m.ring.mu.Unlock()
+	if m.card.Insertion() == insertion {
+		return m.pins
+	}
+	return &holder{closed: true}
 }
 
 // prompt asks for a PIN and refuses the one that the card refused before.
-func (m *member) prompt(ctx context.Context, ask token.PINFunc, r token.PINRequest) (token.PIN, error) {
+func (h *holder) prompt(ctx context.Context, ask token.PINFunc, r token.PINRequest) (token.PIN, error) {
 	if ask == nil {
 		return token.PIN{}, ckr.Newf(ckr.UserNotLoggedIn, "", "%q needs a PIN, and there is nobody to ask; see WithPIN", r.Token.Label)
 	}
@@ -377,7 +391,7 @@ func (m *member) prompt(ctx context.Context, ask token.PINFunc, r token.PINReque
 	if pin.IsZero() {
 		return token.PIN{}, ckr.Newf(ckr.FunctionCanceled, "ask for the PIN", "no PIN given")
 	}
-	if m.pins.wasRejected(pin) {
+	if h.wasRejected(pin) {
 		pin.Clear()
 		return token.PIN{}, &ckr.Error{
 			Code: ckr.PINIncorrect, Op: "login", Tries: r.Tries,
@@ -399,23 +413,23 @@ func pinCode(err error) ckr.Code {
 // judge notes what the card said of a PIN that had so many tries before. That a
 // PIN is locked says nothing of the one that was given: it may be right, and
 // will be wanted when the lock is lifted; unless the lock is its doing.
-func (m *member) judge(pin token.PIN, before ckr.Tries, err error) error {
+func (h *holder) judge(pin token.PIN, before ckr.Tries, err error) error {
 	if errors.Is(err, token.ErrLastTry) {
-		m.pins.clear() // the card was not asked
+		h.clear() // the card was not asked
 		return err
 	}
 	switch ckr.Of(err) {
 	case ckr.OK, ckr.UserAlreadyLoggedIn:
-		m.pins.accepted(pin)
+		h.accepted(pin)
 		return nil
 	case ckr.PINLocked:
 		if before.Known && before.Left > 0 {
-			m.pins.rejected(pin)
+			h.rejected(pin)
 		} else {
-			m.pins.clear()
+			h.clear()
 		}
 	case ckr.PINIncorrect, ckr.PINLenRange, ckr.PINInvalid, ckr.PINExpired:
-		m.pins.rejected(pin)
+		h.rejected(pin)
 	}
 	return err
 }
@@ -482,7 +496,7 @@ func (m *member) find(ctx context.Context, f found, wanted evidence, ask token.P
 			return nil, nil, err
 		}
 		if consent, _ := object.Get(ctx, o, object.AttrAlwaysAuthenticate); !consent {
-			m.pins.operationOver()
+			m.holder(s.Token().Card().Insertion()).operationOver()
 		}
 		return s, o, nil
 	}
@@ -502,7 +516,7 @@ func (r *keyring) isClosed() bool {
 func (m *member) consent(ask token.PINFunc) func(ctx context.Context, r token.PINRequest, login func(token.PIN) error) error {
 	return func(ctx context.Context, r token.PINRequest, login func(token.PIN) error) error {
 		err := m.present(ctx, ask, r, login)
-		m.pins.operationOver()
+		m.holder(r.Insertion).operationOver()
 		return err
 	}
 }

@@ -59,6 +59,7 @@ type holder struct {
 	cache PINCache
 
 	mu      sync.Mutex
+	closed  bool // the card is another one: nothing is remembered any more
 	pin     token.PIN
 	timer   *time.Timer
 	refused token.PIN
@@ -85,7 +86,7 @@ func (h *holder) accepted(p token.PIN) {
 	defer h.mu.Unlock()
 	h.refused.Clear()
 	h.refused = token.PIN{}
-	if h.cache.mode == cacheNever || p.IsPad() || same(h.pin, p) {
+	if h.closed || h.cache.mode == cacheNever || p.IsPad() || same(h.pin, p) {
 		return
 	}
 	h.forget()
@@ -100,7 +101,7 @@ func (h *holder) rejected(p token.PIN) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.forget()
-	if p.IsPad() {
+	if h.closed || p.IsPad() {
 		return
 	}
 	h.refused.Clear()
@@ -133,10 +134,11 @@ func (h *holder) clear() {
 	h.forget()
 }
 
-// reset forgets both PINs.
-func (h *holder) reset() {
+// close forgets both PINs, for good.
+func (h *holder) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.closed = true
 	h.forget()
 	h.refused.Clear()
 	h.refused = token.PIN{}

@@ -21,6 +21,8 @@ type Card struct {
 	reader  string        // the reader that it is in
 	slot    atomic.Uint64 // and the slot's id, once it has one
 
+	insertion uint64 // a number of its own
+
 	mu       sync.Mutex
 	tokens   map[*Token]struct{}
 	removed  bool
@@ -52,15 +54,21 @@ const (
 // NewCard returns a Card over a Backend. The name of the reader tells people who
 // are asked for a PIN where the card is; it is empty for a token that is in none.
 func NewCard(b Backend, reader string) *Card {
-	return &Card{backend: b, reader: reader, tokens: make(map[*Token]struct{})}
+	return &Card{backend: b, reader: reader, insertion: insertions.Add(1), tokens: make(map[*Token]struct{})}
 }
+
+// insertions counts the Cards that were made.
+var insertions atomic.Uint64
+
+// Insertion returns a number that no other Card has.
+func (c *Card) Insertion() uint64 { return c.insertion }
 
 // SetSlot notes the id of the card's slot, for people who are asked for a PIN.
 func (c *Card) SetSlot(id uint64) { c.slot.Store(id) }
 
 // Request returns what a person is told who is asked for a PIN of the token.
 func (c *Card) Request(reason PINReason, r Role, about Info) PINRequest {
-	q := PINRequest{Reason: reason, Role: r, Token: about, Reader: c.reader, Slot: c.slot.Load(), Tries: about.UserTries}
+	q := PINRequest{Reason: reason, Role: r, Token: about, Reader: c.reader, Slot: c.slot.Load(), Insertion: c.insertion, Tries: about.UserTries}
 	if r == SO {
 		q.Tries = about.SOTries
 	}
@@ -270,7 +278,7 @@ func (c *Card) ensure(ctx context.Context, r Role) error {
 		}
 		final = tries.Known && tries.Left < 2
 	}
-	if pin.IsZero() || final {
+	if pin.IsZero() || final || c.wasRefused(r, pin) {
 		return c.lost(r, nil)
 	}
 	if err := c.backend.Login(ctx, r, pin); err != nil {

@@ -116,8 +116,12 @@ type PINRequest struct {
 	Token  Info   // the token that asks
 	Reader string // the name of the reader that the card is in, if it is in one
 	Slot   uint64 // the slot's id
-	Key    string // label of the key, for ReasonConsent
-	Tries  ckr.Tries
+	// Insertion is a number that the card has from when it was put in until it
+	// is taken out, and no other card has. A program that remembers a PIN gives
+	// it for the same insertion only.
+	Insertion uint64
+	Key       string // label of the key, for ReasonConsent
+	Tries     ckr.Tries
 
 	// CacheRefused tells that a remembered PIN was refused for this use, or not
 	// sent because it might have been the last try; Tries are those left since.
