@@ -265,8 +265,9 @@ func (m *member) open(ctx context.Context, wanted evidence) (*session.Session, e
 // the keys that Keys were given out for: it goes to no other card than the one
 // that it was given for.
 func (m *member) rebind(ctx context.Context, t *token.Token, s *session.Session) error {
-	proved := m.id.unique != ""
-	for _, k := range m.evidence() {
+	keys := m.evidence()
+	proved := m.id.unique != "" && len(keys) > 0
+	for _, k := range keys {
 		shown, err := k.on(ctx, s)
 		if err != nil {
 			return err

@@ -232,13 +232,16 @@ func (c *Card) keep(r Role, p PIN) {
 		c.pins[r].Clear()
 		c.pins[r] = kept
 	}
-	c.refuse(r, PIN{})
+	if sameBytes(c.wrong[r], p) {
+		c.refuse(r, PIN{})
+	}
 	c.verified[r] = verified
 	c.owed[r] = false
 }
 
-// refuse remembers a PIN that the card refused, so that it is not sent again
-// unless somebody types it; the zero PIN is none. The caller holds c.mu.
+// refuse remembers a PIN that the card refused and that nobody had typed for the
+// use, so that it is not sent again unless somebody types it; the zero PIN is
+// none. The caller holds c.mu.
 func (c *Card) refuse(r Role, p PIN) {
 	c.wrong[r].Clear()
 	c.wrong[r] = p.clone()
@@ -248,8 +251,12 @@ func (c *Card) refuse(r Role, p PIN) {
 func (c *Card) wasRefused(r Role, p PIN) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	last := c.wrong[r]
-	return !last.IsZero() && subtle.ConstantTimeCompare(last.Reveal(), p.Reveal()) == 1
+	return sameBytes(c.wrong[r], p)
+}
+
+// sameBytes reports whether two PINs are alike; the zero PIN is like none.
+func sameBytes(kept, p PIN) bool {
+	return !kept.IsZero() && subtle.ConstantTimeCompare(kept.Reveal(), p.Reveal()) == 1
 }
 
 // ensure makes sure that the card holds role r verified, for an application
@@ -298,7 +305,7 @@ func (c *Card) ensure(ctx context.Context, r Role) error {
 // has another try. It runs inside a unit. Errors: ckr.PINIncorrect with
 // ErrLastTry.
 func (c *Card) spare(ctx context.Context, r Role, p PIN) error {
-	if p.secret == nil || !p.secret.remembered {
+	if !p.IsRemembered() {
 		return nil
 	}
 	if r == ContextSpecific {

@@ -59,7 +59,7 @@ func (s *Seat) Login(ctx context.Context, r Role, p PIN) error {
 			if c.verified[r] == verified {
 				c.verified[r] = doubtful // many cards drop the state then
 			}
-			if ckr.Of(err) == ckr.PINIncorrect {
+			if ckr.Of(err) == ckr.PINIncorrect && p.IsRemembered() {
 				c.refuse(r, p)
 			}
 			c.mu.Unlock()

@@ -59,6 +59,9 @@ func (p PIN) Remembered() PIN {
 	return c
 }
 
+// IsRemembered reports whether the PIN is one that [PIN.Remembered] returned.
+func (p PIN) IsRemembered() bool { return p.secret != nil && p.secret.remembered }
+
 // ErrLastTry is returned, with ckr.PINIncorrect and the tries that are left, when
 // a PIN that nobody has typed for this use (see [PIN.Remembered]) was not sent,
 // because the card has one try left for it or does not tell how many.

@@ -380,7 +380,7 @@ func (c *Card) consent(ctx context.Context, p PIN) error {
 		return nil
 	}
 	c.mark(User, doubtful)
-	if ckr.Of(Wrap("", err)) == ckr.PINIncorrect {
+	if ckr.Of(Wrap("", err)) == ckr.PINIncorrect && p.IsRemembered() {
 		c.mu.Lock()
 		c.refuse(User, p)
 		c.mu.Unlock()
