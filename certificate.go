@@ -6,8 +6,8 @@ import (
 	"crypto/x509"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/codes"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
 )
 
 // Certificate returns the certificate that a URI names. It needs no login.
@@ -16,14 +16,14 @@ func (m *Module) Certificate(ctx context.Context, uri string) (*x509.Certificate
 	const op = "certificate"
 	q, err := m.search(uri)
 	if err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	f, err := q.certificate(ctx)
 	if err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	cert, err := f.certificate(ctx)
-	return cert, token.Wrap(op, err)
+	return cert, codes.Wrap(op, err)
 }
 
 // CertificateChain returns the certificate that a URI names and those above it
@@ -32,14 +32,14 @@ func (m *Module) CertificateChain(ctx context.Context, uri string) ([]*x509.Cert
 	const op = "certificate chain"
 	q, err := m.search(uri)
 	if err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	f, err := q.certificate(ctx)
 	if err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	chain, err := q.chain(ctx, f)
-	return chain, token.Wrap(op, err)
+	return chain, codes.Wrap(op, err)
 }
 
 // TLSCertificate returns what crypto/tls needs of the certificate that a URI
@@ -50,10 +50,10 @@ func (m *Module) TLSCertificate(ctx context.Context, uri string) (tls.Certificat
 	const op = "TLS certificate"
 	q, err := m.search(uri)
 	if err != nil {
-		return tls.Certificate{}, token.Wrap(op, err)
+		return tls.Certificate{}, codes.Wrap(op, err)
 	}
 	c, err := q.tls(ctx)
-	return c, token.Wrap(op, err)
+	return c, codes.Wrap(op, err)
 }
 
 func (q *search) tls(ctx context.Context) (c tls.Certificate, err error) {

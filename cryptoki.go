@@ -8,9 +8,11 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/codes"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 	"github.com/go-cryptoki/cryptoki/token/piv"
 	"github.com/go-cryptoki/cryptoki/token/pkcs15"
 )
@@ -31,7 +33,7 @@ type Option func(*config)
 
 type config struct {
 	provider apdu.Provider
-	drivers  []token.Driver
+	drivers  []driver.Driver
 	logger   *slog.Logger
 	ask      token.PINFunc
 	cache    PINCache
@@ -45,7 +47,7 @@ func WithProvider(p apdu.Provider) Option { return func(c *config) { c.provider 
 
 // WithDrivers says which cards are known, instead of all that the library
 // has. They are asked in their order.
-func WithDrivers(d ...token.Driver) Option { return func(c *config) { c.drivers = d } }
+func WithDrivers(d ...driver.Driver) Option { return func(c *config) { c.drivers = d } }
 
 // WithLogger logs every exchange with a card at debug level; PINs, keys and
 // the contents of files are left out.
@@ -58,7 +60,7 @@ func WithLegacy() Option { return func(c *config) { c.legacy = true } }
 
 // Drivers returns the drivers for all card families that the library knows. A
 // card that holds applications of several of them has a slot for each.
-func Drivers() []token.Driver { return []token.Driver{piv.Driver(), pkcs15.Driver()} }
+func Drivers() []driver.Driver { return []driver.Driver{piv.Driver(), pkcs15.Driver()} }
 
 // Open begins a PKCS #11 application (C_Initialize, PKCS #11 v3.2 §5.4.1). No
 // reader is reached yet. Errors: ckr.GeneralError if no provider is given and
@@ -115,11 +117,11 @@ func (m *Module) OpenSession(ctx context.Context, id slot.ID, opts ...session.Op
 	const op = "open session"
 	s, err := m.Slot(ctx, id)
 	if err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	t, err := s.Token(ctx)
 	if err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	return session.Open(ctx, t, opts...)
 }

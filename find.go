@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
@@ -141,7 +142,7 @@ func about(s *slot.Slot, info token.Info) uri.Token {
 // asked for. Errors: ckr.ArgumentsBad with an *AmbiguousError if several tokens
 // fit, ckr.TokenNotPresent with a *NotFoundError if none does, and
 // ckr.ArgumentsBad with a *uri.Error.
-func (m *Module) Token(ctx context.Context, text string) (*token.Token, error) {
+func (m *Module) Token(ctx context.Context, text string) (*engine.Token, error) {
 	u, err := uri.Parse(text)
 	if err != nil {
 		return nil, ckr.New(ckr.ArgumentsBad, "", err)
@@ -150,7 +151,7 @@ func (m *Module) Token(ctx context.Context, text string) (*token.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	var fit []*token.Token
+	var fit []*engine.Token
 	var matches, looked []string
 	for _, s := range slots {
 		t, err := s.Token(ctx)

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/codes"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
@@ -69,18 +70,18 @@ func (m *Module) Key(ctx context.Context, uri string) (session.Key, error) {
 	const op = "key"
 	q, err := m.search(uri)
 	if err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	list, err := q.keys(ctx)
 	if err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	f, err := q.only(list)
 	if err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	key, err := q.key(ctx, f)
-	return key, token.Wrap(op, err)
+	return key, codes.Wrap(op, err)
 }
 
 // Keys goes over all private keys that a URI fits: with "pkcs11:" over all
@@ -91,18 +92,18 @@ func (m *Module) Keys(ctx context.Context, uri string) iter.Seq2[session.Key, er
 	return func(yield func(session.Key, error) bool) {
 		q, err := m.search(uri)
 		if err != nil {
-			yield(nil, token.Wrap(op, err))
+			yield(nil, codes.Wrap(op, err))
 			return
 		}
 		list, failed := q.keys(ctx)
 		for _, f := range list {
 			key, err := q.key(ctx, f)
-			if !yield(key, token.Wrap(op, err)) {
+			if !yield(key, codes.Wrap(op, err)) {
 				return
 			}
 		}
 		if failed != nil {
-			yield(nil, token.Wrap(op, failed))
+			yield(nil, codes.Wrap(op, failed))
 		}
 	}
 }

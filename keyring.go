@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/codes"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
@@ -56,9 +58,9 @@ type member struct {
 	s       *session.Session
 
 	// Guarded by ring.mu:
-	card *token.Card // the token, as long as the card stays
-	pins *holder     // of that card
-	keys []evidence  // of Keys that were given out
+	card *engine.Card // the token, as long as the card stays
+	pins *holder      // of that card
+	keys []evidence   // of Keys that were given out
 }
 
 // maxEvidence bounds how many keys a member knows its card by.
@@ -66,7 +68,7 @@ const maxEvidence = 8
 
 // member returns the one for a token: the one that has the card, or whose card
 // is away and that knows this one by a key, else a new one.
-func (r *keyring) member(ctx context.Context, t *token.Token, id identity) (*member, error) {
+func (r *keyring) member(ctx context.Context, t *engine.Token, id identity) (*member, error) {
 	m, away, err := r.known(t, id)
 	if m != nil || err != nil {
 		return m, err
@@ -93,7 +95,7 @@ func (r *keyring) member(ctx context.Context, t *token.Token, id identity) (*mem
 
 // known returns the member that has a card, or else those that look like its and
 // have none.
-func (r *keyring) known(t *token.Token, id identity) (own *member, away []*member, err error) {
+func (r *keyring) known(t *engine.Token, id identity) (own *member, away []*member, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -112,7 +114,7 @@ func (r *keyring) known(t *token.Token, id identity) (own *member, away []*membe
 
 // recognises reports whether a card shows one of the keys that the member's had,
 // and takes it for the member's then.
-func (m *member) recognises(ctx context.Context, t *token.Token) (bool, error) {
+func (m *member) recognises(ctx context.Context, t *engine.Token) (bool, error) {
 	keys := m.evidence()
 	if len(keys) == 0 {
 		return false, nil
@@ -136,7 +138,7 @@ func (m *member) recognises(ctx context.Context, t *token.Token) (bool, error) {
 
 // candidate is a token that may be a member's.
 type candidate struct {
-	*token.Token
+	*engine.Token
 	taken bool // another member has it
 }
 
@@ -168,7 +170,7 @@ func (m *member) candidates(ctx context.Context) ([]candidate, error) {
 }
 
 // has reports whether a token is that of a member, or of another one.
-func (r *keyring) has(m *member, t *token.Token) (own, taken bool) {
+func (r *keyring) has(m *member, t *engine.Token) (own, taken bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, other := range r.members {
@@ -182,7 +184,7 @@ func (r *keyring) has(m *member, t *token.Token) (own, taken bool) {
 func (m *member) alive() bool { return m.token().Alive() }
 
 // token returns the card that the member has, or had last.
-func (m *member) token() *token.Card {
+func (m *member) token() *engine.Card {
 	m.ring.mu.Lock()
 	defer m.ring.mu.Unlock()
 	return m.card
@@ -264,7 +266,7 @@ func (m *member) open(ctx context.Context, wanted evidence) (*session.Session, e
 // remembered is kept only for a card that has a number of its own and shows all
 // the keys that Keys were given out for: it goes to no other card than the one
 // that it was given for.
-func (m *member) rebind(ctx context.Context, t *token.Token, s *session.Session) error {
+func (m *member) rebind(ctx context.Context, t *engine.Token, s *session.Session) error {
 	keys := m.evidence()
 	proved := m.id.unique != "" && len(keys) > 0
 	for _, k := range keys {
@@ -460,12 +462,12 @@ func (m *member) reopen(f found, pub crypto.PublicKey, ask token.PINFunc) func(c
 			switch {
 			case errors.Is(err, errDisturbed):
 			case o != nil || err != nil:
-				return s, o, token.Wrap(op, err)
+				return s, o, codes.Wrap(op, err)
 			default:
 				return nil, nil, ckr.Newf(ckr.KeyHandleInvalid, op, "the key is not on %v any more", m.id)
 			}
 		}
-		return nil, nil, token.Wrap(op, resetAgain(nil))
+		return nil, nil, codes.Wrap(op, resetAgain(nil))
 	}
 }
 

@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/session"
-	"github.com/go-cryptoki/cryptoki/token"
 )
 
 // The calls that run two operations over the same data.
@@ -41,7 +41,7 @@ var decryptVerifyUpdate = on(func(ctx context.Context, c *client, r *reader, w *
 })
 
 // recoverInit begins a signature with recovery, or the verification of one.
-func recoverInit(k kind, purpose token.Purpose) handler {
+func recoverInit(k kind, purpose engine.Purpose) handler {
 	return on(func(ctx context.Context, c *client, r *reader, _ *writer) error {
 		m, key := r.mechanism(), c.object(r.ulong())
 		if r.err != nil {

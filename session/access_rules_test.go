@@ -6,10 +6,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // TestAccess runs the table of accesses: state × kind × operation.
@@ -34,7 +36,7 @@ func TestAccess(t *testing.T) {
 
 // accesses are the operations of the table. Each makes its object while the
 // user is logged in, and so remembers a handle where the state has none.
-var accesses = map[string]func(t *testing.T, r row, st *stage, kind token.Kind){
+var accesses = map[string]func(t *testing.T, r row, st *stage, kind engine.Kind){
 	"see":     accessSee,
 	"read":    accessRead,
 	"use":     accessUse,
@@ -43,7 +45,7 @@ var accesses = map[string]func(t *testing.T, r row, st *stage, kind token.Kind){
 	"destroy": accessDestroy,
 }
 
-func accessSee(t *testing.T, r row, st *stage, kind token.Kind) {
+func accessSee(t *testing.T, r row, st *stage, kind engine.Kind) {
 	must(st.maker(kind).Create(t.Context(), data(kind, "seen")...))(t)
 	st.settle()
 	for _, match := range []object.Template{
@@ -64,7 +66,7 @@ func accessSee(t *testing.T, r row, st *stage, kind token.Kind) {
 	}
 }
 
-func accessRead(t *testing.T, r row, st *stage, kind token.Kind) {
+func accessRead(t *testing.T, r row, st *stage, kind engine.Kind) {
 	ctx := t.Context()
 	o := must(st.maker(kind).Create(ctx, data(kind, "read")...))(t)
 	st.settle()
@@ -86,18 +88,18 @@ func accessRead(t *testing.T, r row, st *stage, kind token.Kind) {
 
 // accessUse uses a private key where the kind is private, else a public key:
 // private keys of these cards are private objects.
-func accessUse(t *testing.T, r row, st *stage, kind token.Kind) {
+func accessUse(t *testing.T, r row, st *stage, kind engine.Kind) {
 	ctx := t.Context()
 	digest := make([]byte, 32)
 	// A private key of the kind, or one that is private and used up at once.
 	privKind := kind
-	if kind == token.PublicToken {
-		privKind = token.PrivateToken
+	if kind == engine.PublicToken {
+		privKind = engine.PrivateToken
 	}
 	pub, priv := pair(t, st.maker(kind), privKind, "used")
 	sig := must(st.s.Sign(ctx, mechanism.ECDSA{}, priv, digest))(t)
 	st.settle()
-	if kind == token.PublicToken {
+	if kind == engine.PublicToken {
 		hasCode(t, st.s.Verify(ctx, mechanism.ECDSA{}, pub, digest, sig), r.code)
 		return
 	}
@@ -122,11 +124,11 @@ func pointOf(t *testing.T, st *stage, pub *object.Object) []byte {
 }
 
 // accessCreate makes objects in every way that makes some of the kind.
-func accessCreate(t *testing.T, r row, st *stage, kind token.Kind) {
+func accessCreate(t *testing.T, r row, st *stage, kind engine.Kind) {
 	ctx := t.Context()
-	base, _ := pair(t, st.s, token.PublicSession, "base")
+	base, _ := pair(t, st.s, engine.PublicSession, "base")
 	peer := pointOf(t, st, base)
-	_, agree := pair(t, st.s, token.PublicSession, "agree")
+	_, agree := pair(t, st.s, engine.PublicSession, "agree")
 	st.settle()
 
 	_, err := st.s.Create(ctx, data(kind, "created")...)
@@ -165,7 +167,7 @@ func accessCreate(t *testing.T, r row, st *stage, kind token.Kind) {
 	})
 }
 
-func accessModify(t *testing.T, r row, st *stage, kind token.Kind) {
+func accessModify(t *testing.T, r row, st *stage, kind engine.Kind) {
 	ctx := t.Context()
 	o := must(st.maker(kind).Create(ctx, data(kind, "before")...))(t)
 	st.settle()
@@ -186,7 +188,7 @@ func accessModify(t *testing.T, r row, st *stage, kind token.Kind) {
 	}
 }
 
-func accessDestroy(t *testing.T, r row, st *stage, kind token.Kind) {
+func accessDestroy(t *testing.T, r row, st *stage, kind engine.Kind) {
 	ctx := t.Context()
 	o := must(st.maker(kind).Create(ctx, data(kind, "doomed")...))(t)
 	st.settle()
@@ -218,7 +220,7 @@ func anyAccess(t *testing.T, r row) {
 	}
 	for _, state := range stateNames {
 		for name, kind := range kinds {
-			if token.Access(states[state], kind, token.Read) != ckr.OK {
+			if engine.Access(states[state], kind, driver.Read) != ckr.OK {
 				continue
 			}
 			t.Run(state+" "+name, func(t *testing.T) { fixedObject(t, r, states[state], kind) })
@@ -227,7 +229,7 @@ func anyAccess(t *testing.T, r row) {
 }
 
 // fixedObject tries what an object of its own forbids.
-func fixedObject(t *testing.T, r row, state token.State, kind token.Kind) {
+func fixedObject(t *testing.T, r row, state token.State, kind engine.Kind) {
 	ctx := t.Context()
 	forbids := map[string]object.Attr[bool]{
 		"copy": object.AttrCopyable, "destroy": object.AttrDestroyable, "modify": object.AttrModifiable,
@@ -253,7 +255,7 @@ func fixedObject(t *testing.T, r row, state token.State, kind token.Kind) {
 // foreignSessionObject looks for another application's session objects.
 func foreignSessionObject(t *testing.T) {
 	ctx := t.Context()
-	for _, kind := range []token.Kind{token.PublicSession, token.PrivateSession} {
+	for _, kind := range []engine.Kind{engine.PublicSession, engine.PrivateSession} {
 		r := newRig(t)
 		mine := r.openAs(token.User)
 		o := must(mine.Create(ctx, data(kind, "mine")...))(t)
@@ -280,7 +282,7 @@ func writeProtected(t *testing.T, r row) {
 	ctx := t.Context()
 	rig := newRig(t)
 	made := rig.openAs(token.User)
-	for _, kind := range []token.Kind{token.PublicToken, token.PrivateToken} {
+	for _, kind := range []engine.Kind{engine.PublicToken, engine.PrivateToken} {
 		must(made.Create(ctx, data(kind, kind.String())...))(t)
 	}
 	noError(t, made.Close())
@@ -288,7 +290,7 @@ func writeProtected(t *testing.T, r row) {
 
 	s := rig.open(false)
 	rig.login(s, token.User)
-	for _, kind := range []token.Kind{token.PublicToken, token.PrivateToken} {
+	for _, kind := range []engine.Kind{engine.PublicToken, engine.PrivateToken} {
 		o, ok := labelled(t, s, kind.String())
 		if !ok {
 			t.Fatalf("there is no %v", kind)

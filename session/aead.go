@@ -6,17 +6,19 @@ import (
 	"sync"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/codes"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // messages is a process that encrypts or decrypts any number of messages with
 // one key, each with a nonce of its own and the tag apart.
 type messages struct {
 	s    *Session
-	g    token.Grant
+	g    engine.Grant
 	m    mechanism.Mechanism
 	name string
 
@@ -42,7 +44,7 @@ type DecryptMessages struct{ *messages }
 // ChaCha20-Poly1305, of which nonce and associated data are left out here.
 // Errors: ckr.MechanismInvalid for other mechanisms, and those of Encrypt.
 func (s *Session) NewEncryptMessages(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*EncryptMessages, error) {
-	p, err := s.newMessages(ctx, "encrypt message", token.ToEncrypt, m, key)
+	p, err := s.newMessages(ctx, "encrypt message", engine.ToEncrypt, m, key)
 	if err != nil {
 		return nil, err
 	}
@@ -52,14 +54,14 @@ func (s *Session) NewEncryptMessages(ctx context.Context, m mechanism.Mechanism,
 // NewDecryptMessages begins to decrypt messages. Errors: as of
 // NewEncryptMessages.
 func (s *Session) NewDecryptMessages(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*DecryptMessages, error) {
-	p, err := s.newMessages(ctx, "decrypt message", token.ToDecrypt, m, key)
+	p, err := s.newMessages(ctx, "decrypt message", engine.ToDecrypt, m, key)
 	if err != nil {
 		return nil, err
 	}
 	return &DecryptMessages{p}, nil
 }
 
-func (s *Session) newMessages(ctx context.Context, op string, p token.Purpose, m mechanism.Mechanism, key *object.Object) (*messages, error) {
+func (s *Session) newMessages(ctx context.Context, op string, p engine.Purpose, m mechanism.Mechanism, key *object.Object) (*messages, error) {
 	usual, _, ok := mechanism.ForMessage(m, make([]byte, 12), nil)
 	if !ok {
 		return nil, ckr.Newf(ckr.MechanismInvalid, op, "no mechanism for messages")
@@ -76,10 +78,10 @@ func (p *messages) run(ctx context.Context, nonce, aad, data []byte,
 	do func(*soft.Material, mechanism.Mechanism, []byte) ([]byte, error)) (out []byte, err error) {
 	m, _, _ := mechanism.ForMessage(p.m, nonce, aad)
 	if err := mechanism.Check(m); err != nil {
-		return nil, token.Wrap(p.name, err)
+		return nil, codes.Wrap(p.name, err)
 	}
-	err = p.s.seat.Use(ctx, p.name, p.g, token.Auth{},
-		func(context.Context, token.Backend, token.Ref) error {
+	err = p.s.seat.Use(ctx, p.name, p.g, driver.Auth{},
+		func(context.Context, driver.Backend, driver.Ref) error {
 			return ckr.New(ckr.FunctionNotSupported, "", nil)
 		},
 		func(k *soft.Material) (err error) {
@@ -99,7 +101,7 @@ func (p *messages) begin(n mechanism.Nonce) ([]byte, error) {
 	}
 	nonce, err := n.For(p.count)
 	if err != nil {
-		return nil, token.Wrap(p.name, err)
+		return nil, codes.Wrap(p.name, err)
 	}
 	p.count++
 	return nonce, nil

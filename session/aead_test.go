@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
@@ -117,7 +118,7 @@ func TestMessagesInParts(t *testing.T) {
 func TestSignaturesOfManyMessages(t *testing.T) {
 	ctx := t.Context()
 	s := newRig(t).openAs(token.User)
-	pub, priv := pair(t, s, token.PrivateSession, "k")
+	pub, priv := pair(t, s, engine.PrivateSession, "k")
 	m := mechanism.ECDSA{Hash: crypto.SHA256}
 	sign, verify := must(s.NewSignMessages(ctx, m, priv))(t), must(s.NewVerifyMessages(ctx, m, pub))(t)
 	for _, message := range [][]byte{nil, []byte("a"), counted(1000)} {

@@ -3,7 +3,6 @@ package session_test
 import (
 	"bytes"
 	"crypto"
-
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -16,6 +15,7 @@ import (
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/internal/spec"
 	"github.com/go-cryptoki/cryptoki/mechanism"
@@ -108,7 +108,7 @@ var (
 // codes of the row.
 var attacks = map[string]func(a attacker) []error{
 	"active_operation_survives_logout": func(a attacker) []error {
-		_, priv := pair(a, a.s, token.PrivateToken, "k")
+		_, priv := pair(a, a.s, engine.PrivateToken, "k")
 		op := must(a.s.NewSign(a.Context(), mechanism.ECDSA{}, priv))(a)
 		op.Write(make([]byte, 32))
 		a.r.logout(a.s)
@@ -143,9 +143,9 @@ var attacks = map[string]func(a attacker) []error{
 		}
 	},
 	"always_authenticate_bypass": func(a attacker) []error {
-		_, priv := pair(a, a.s, token.PrivateSession, "k", object.AttrAlwaysAuthenticate.Is(true), object.AttrDerive.Is(true), object.AttrSign.Is(true))
+		_, priv := pair(a, a.s, engine.PrivateSession, "k", object.AttrAlwaysAuthenticate.Is(true), object.AttrDerive.Is(true), object.AttrSign.Is(true))
 		_, err := a.s.Sign(a.Context(), mechanism.ECDSA{}, priv, make([]byte, 32))
-		pub, _ := pair(a, a.s, token.PrivateSession, "other")
+		pub, _ := pair(a, a.s, engine.PrivateSession, "other")
 		point := must(object.Get(a.Context(), pub, object.AttrECPoint))(a)
 		return []error{err, a.derive(mechanism.ECDH{Public: point}, priv)}
 	},
@@ -175,7 +175,7 @@ var attacks = map[string]func(a attacker) []error{
 	"copy_drops_policy_flags": func(a attacker) []error {
 		key := a.aes(object.AttrWrapWithTrusted.Is(true), object.AttrModifiable.Is(false),
 			object.AttrAllowedMechanisms.Is([]mechanism.Type{mechanism.TypeAESGCM}))
-		_, priv := pair(a, a.s, token.PrivateSession, "k", object.AttrAlwaysAuthenticate.Is(true))
+		_, priv := pair(a, a.s, engine.PrivateSession, "k", object.AttrAlwaysAuthenticate.Is(true))
 		return []error{
 			a.copy(key, object.AttrWrapWithTrusted.Is(false)), a.copy(key, object.AttrModifiable.Is(true)),
 			a.copy(key, object.AttrAllowedMechanisms.Is(nil)), a.copy(priv, object.AttrAlwaysAuthenticate.Is(false)),
@@ -251,7 +251,7 @@ var attacks = map[string]func(a attacker) []error{
 		return []error{a.unwrap(mechanism.AESECB{}, w, counted(32)), a.wrap(mechanism.AESECB{}, w, a.aes())}
 	},
 	"ecdh_invalid_curve": func(a attacker) []error {
-		_, priv := pair(a, a.s, token.PrivateSession, "k")
+		_, priv := pair(a, a.s, engine.PrivateSession, "k")
 		off := make([]byte, 65)
 		off[0], off[64] = 4, 7
 		x, _ := object.CurveByName("X25519")
@@ -265,7 +265,7 @@ var attacks = map[string]func(a attacker) []error{
 	// A bare secret may be read, since that is what most use it for; the points
 	// that would betray the key with it are refused.
 	"ecdh_null_kdf_static_leak": func(a attacker) []error {
-		_, priv := pair(a, a.s, token.PrivateSession, "k")
+		_, priv := pair(a, a.s, engine.PrivateSession, "k")
 		off := make([]byte, 65)
 		off[0], off[64] = 4, 9
 		return []error{a.derive(mechanism.ECDH{Public: off}, priv, clear_)}
@@ -312,7 +312,7 @@ var attacks = map[string]func(a attacker) []error{
 		return all
 	},
 	"handle_survives_logout": func(a attacker) []error {
-		_, priv := pair(a, a.s, token.PrivateToken, "k")
+		_, priv := pair(a, a.s, engine.PrivateToken, "k")
 		a.r.logout(a.s)
 		_, before := a.s.Sign(a.Context(), mechanism.ECDSA{}, priv, make([]byte, 32))
 		a.r.login(a.s, token.User)
@@ -360,7 +360,7 @@ var attacks = map[string]func(a attacker) []error{
 		}
 	},
 	"modify_read_only_object": func(a attacker) []error {
-		o := must(a.s.Create(a.Context(), data(token.PublicSession, "o", object.AttrModifiable.Is(false), object.AttrDestroyable.Is(false), object.AttrCopyable.Is(false))...))(a)
+		o := must(a.s.Create(a.Context(), data(engine.PublicSession, "o", object.AttrModifiable.Is(false), object.AttrDestroyable.Is(false), object.AttrCopyable.Is(false))...))(a)
 		return []error{a.s.Set(a.Context(), o, object.AttrLabel.Is("x")), a.s.Destroy(a.Context(), o), a.copy(o)}
 	},
 	"null_mechanism_wrap": func(a attacker) []error {
@@ -468,7 +468,7 @@ var attacks = map[string]func(a attacker) []error{
 		return []error{a.wrap(mechanism.RSAX509{}, p, a.aes())}
 	},
 	"sensitive_value_readable": func(a attacker) []error {
-		_, priv := pair(a, a.s, token.PrivateToken, "k")
+		_, priv := pair(a, a.s, engine.PrivateToken, "k")
 		return []error{a.read(a.aes(), object.AttrValue.Type), a.read(priv, object.AttrValue.Type)}
 	},
 	"session_key_lost_as_wrapper": func(a attacker) []error {

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -68,7 +69,7 @@ func BenchmarkFind(b *testing.B) {
 func BenchmarkCreateDestroy(b *testing.B) {
 	ctx := context.Background()
 	s := newRig(b).openAs(token.User)
-	template := data(token.PublicSession, "o", object.AttrValue.Is(make([]byte, 64)))
+	template := data(engine.PublicSession, "o", object.AttrValue.Is(make([]byte, 64)))
 	b.ReportAllocs()
 	for b.Loop() {
 		o, err := s.Create(ctx, template...)
@@ -85,7 +86,7 @@ func BenchmarkCreateDestroy(b *testing.B) {
 func BenchmarkAttributes(b *testing.B) {
 	ctx := context.Background()
 	s := newRig(b).openAs(token.User)
-	o := must(s.Create(ctx, data(token.PublicSession, "o")...))(b)
+	o := must(s.Create(ctx, data(engine.PublicSession, "o")...))(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := s.Attributes(ctx, o, object.AttrClass.Type, object.AttrLabel.Type, object.AttrValue.Type); err != nil {
@@ -118,7 +119,7 @@ func BenchmarkObjectMemory(b *testing.B) {
 	for b.Loop() {
 		before := inUse()
 		for i := range n {
-			must(s.Create(context.Background(), data(token.PublicSession, fmt.Sprint(i), object.AttrValue.Is(make([]byte, 64)))...))(b)
+			must(s.Create(context.Background(), data(engine.PublicSession, fmt.Sprint(i), object.AttrValue.Is(make([]byte, 64)))...))(b)
 		}
 		b.ReportMetric(float64(inUse()-before)/n, "B/object")
 	}

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -69,7 +70,7 @@ func calls(ctx context.Context, s *session.Session, o, pub, priv *object.Object)
 		"SignRecover":        func() error { return second(s.SignRecover(ctx, mechanism.RSAPKCS{}, priv, data)) },
 		"VerifyRecover":      func() error { return second(s.VerifyRecover(ctx, mechanism.RSAPKCS{}, pub, data)) },
 		"NewKeyOp": func() error {
-			return second(s.NewKeyOp(ctx, token.ToDerive, mechanism.ECDH{Public: data}, priv))
+			return second(s.NewKeyOp(ctx, engine.ToDerive, mechanism.ECDH{Public: data}, priv))
 		},
 		"ResumeDigest": func() error { return second(s.ResumeDigest(ctx, mechanism.Digest{Hash: 5}, nil)) },
 		"Wrap":         func() error { return second(s.Wrap(ctx, mechanism.AESKeyWrap{}, pub, priv)) },
@@ -98,7 +99,7 @@ func calls(ctx context.Context, s *session.Session, o, pub, priv *object.Object)
 	}
 }
 
-func dataTemplate() object.Template { return data(token.PublicSession, "new") }
+func dataTemplate() object.Template { return data(engine.PublicSession, "new") }
 
 // noCall are methods that tell what is known without the session being open.
 var noCall = map[string]bool{"Token": true, "Format": true}

@@ -11,9 +11,9 @@ import (
 	"math/big"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/codes"
 	"github.com/go-cryptoki/cryptoki/internal/fingerprint"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
 )
 
 // KeyID is the CKA_ID that goes with a public key where nobody chose another:
@@ -57,7 +57,7 @@ func (s *Session) StoreCertificate(ctx context.Context, cert *x509.Certificate, 
 		return nil, ckr.Newf(ckr.ArgumentsBad, op, "a certificate is needed that was parsed from its DER")
 	}
 	if _, err := s.Info(); err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	t := object.Template{
 		object.AttrClass.Is(object.ClassCertificate), object.AttrCertificateType.Is(object.CertificateX509),
@@ -67,7 +67,7 @@ func (s *Session) StoreCertificate(ctx context.Context, cert *x509.Certificate, 
 	}.With(more...)
 	about, err := s.Token().Info(ctx)
 	if err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	if about.FixedPlaces && object.Is(t, object.AttrToken) {
 		return s.Create(ctx, t...)
@@ -78,7 +78,7 @@ func (s *Session) StoreCertificate(ctx context.Context, cert *x509.Certificate, 
 	if !t.Has(object.AttrID.Type) {
 		id, err := s.idFor(ctx, cert.PublicKey)
 		if err != nil {
-			return nil, token.Wrap(op, err)
+			return nil, codes.Wrap(op, err)
 		}
 		if id != nil {
 			t = append(t, object.AttrID.Is(id))

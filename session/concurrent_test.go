@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -35,7 +36,7 @@ func TestCloseOfTheLastSessionWhileAnotherOpens(t *testing.T) {
 				if err != nil && !errors.Is(err, ckr.UserAlreadyLoggedIn) {
 					t.Error(err)
 				}
-				if _, err := s.Create(ctx, data(token.PublicSession, "o")...); err != nil {
+				if _, err := s.Create(ctx, data(engine.PublicSession, "o")...); err != nil {
 					t.Error(err)
 				}
 				if _, err := s.Info(); err != nil {
@@ -65,7 +66,7 @@ func TestManyGoroutines(t *testing.T) {
 	a := newRig(t)
 	b := a.application()
 	keeper := a.openAs(token.User)
-	pair(t, keeper, token.PrivateToken, "shared")
+	pair(t, keeper, engine.PrivateToken, "shared")
 	var all sync.WaitGroup
 	for i := range 16 {
 		r := []*rig{a, b}[i%2]
@@ -130,7 +131,7 @@ func (w *worker) turn() {
 		case 3:
 			short, cancel := context.WithCancel(ctx)
 			cancel()
-			_, err := s.Create(short, data(token.PublicToken, "cancelled "+w.name)...)
+			_, err := s.Create(short, data(engine.PublicToken, "cancelled "+w.name)...)
 			w.may("cancelled create", err, ckr.FunctionCanceled)
 		case 4:
 			_, err := s.Random(ctx, 16)
@@ -146,7 +147,7 @@ func (w *worker) turn() {
 // object makes, reads, changes and destroys an object of its own.
 func (w *worker) object(s *session.Session) {
 	ctx := w.ctx
-	kind := token.Kind(w.rand.IntN(4))
+	kind := engine.Kind(w.rand.IntN(4))
 	label := fmt.Sprintf("%s %d", w.name, w.rand.IntN(1000))
 	o, err := s.Create(ctx, data(kind, label)...)
 	// Another goroutine of the application may log out at any time.

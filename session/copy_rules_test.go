@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
@@ -29,7 +30,7 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-func copyRow(t *testing.T, r row, st *stage, from, to token.Kind) {
+func copyRow(t *testing.T, r row, st *stage, from, to engine.Kind) {
 	ctx := t.Context()
 	source := must(st.maker(from).Create(ctx, data(from, "source")...))(t)
 	st.settle()
@@ -53,7 +54,7 @@ func copyRow(t *testing.T, r row, st *stage, from, to token.Kind) {
 	})
 }
 
-func isCopy(t *testing.T, st *stage, made *object.Object, to token.Kind) {
+func isCopy(t *testing.T, st *stage, made *object.Object, to engine.Kind) {
 	t.Helper()
 	type content struct {
 		Token, Private bool
@@ -82,7 +83,7 @@ func isCopy(t *testing.T, st *stage, made *object.Object, to token.Kind) {
 func TestCopiesOfKeysStayPrivate(t *testing.T) {
 	r := newRig(t)
 	s := r.openAs(token.User)
-	_, priv := pair(t, s, token.PrivateSession, "key")
+	_, priv := pair(t, s, engine.PrivateSession, "key")
 	_, err := s.Copy(t.Context(), priv, object.AttrPrivate.Is(false))
 	isCode(t, err, ckr.TemplateInconsistent)
 	must(s.Copy(t.Context(), priv, object.AttrLabel.Is("copy")))(t)

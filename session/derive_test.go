@@ -12,6 +12,7 @@ import (
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
@@ -25,7 +26,7 @@ func TestDerivedKeysAreThoseOfTheStandardLibrary(t *testing.T) {
 	s := newRig(t).openAs(token.User)
 	peer := must(ecdh.P256().GenerateKey(rand.Reader))(t)
 	readable := object.Template{object.AttrSensitive.Is(false), object.AttrExtractable.Is(true)}
-	for _, kind := range []token.Kind{token.PrivateSession, token.PrivateToken} {
+	for _, kind := range []engine.Kind{engine.PrivateSession, engine.PrivateToken} {
 		pub, priv := pair(t, s, kind, kind.String())
 		point := must(object.Get(ctx, pub, object.AttrECPoint))(t)
 		own := must(ecdh.P256().NewPublicKey(point[2:]))(t) // within an OCTET STRING
@@ -80,7 +81,7 @@ func TestDerivedKeysAreThoseOfTheStandardLibrary(t *testing.T) {
 			hasCode(t, err, c.want)
 		}
 	}
-	_, base := pair(t, s, token.PrivateSession, "no base", object.AttrDerive.Is(false), object.AttrSign.Is(true))
+	_, base := pair(t, s, engine.PrivateSession, "no base", object.AttrDerive.Is(false), object.AttrSign.Is(true))
 	_, err := s.Derive(ctx, mechanism.ECDH{Public: peer.PublicKey().Bytes()}, base)
 	isCode(t, err, ckr.KeyFunctionNotPermitted)
 }

@@ -7,10 +7,10 @@ import (
 	"sync"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/codes"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
 )
 
 // Digest hashes data in one call (C_Digest, PKCS #11 v3.2 §5.12), in
@@ -27,14 +27,14 @@ func (s *Session) Digest(ctx context.Context, m mechanism.Mechanism, data []byte
 func (s *Session) newHash(m mechanism.Mechanism) (hash.Hash, error) {
 	const op = "digest"
 	if _, err := s.seat.Current(); err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	if err := mechanism.Check(m); err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	h, err := soft.NewHash(m)
 	if err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	return h, s.Token().Offers(op, m.Type())
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -76,7 +77,7 @@ func alwaysAuthenticate(t *testing.T) {
 		object.Template{object.AttrToken.Is(true), object.AttrPrivate.Is(false), always})
 	hasCode(t, err, "CKR_TEMPLATE_INCONSISTENT|CKR_ATTRIBUTE_VALUE_INVALID")
 
-	_, priv := pair(t, s, token.PrivateToken, "k", always)
+	_, priv := pair(t, s, engine.PrivateToken, "k", always)
 	for range 2 {
 		op := must(s.NewSign(ctx, mechanism.ECDSA{}, priv))(t)
 		must(op.Write(make([]byte, 32)))(t)
@@ -91,7 +92,7 @@ func alwaysAuthenticate(t *testing.T) {
 func closeAllSessions(t *testing.T) {
 	r := newRig(t)
 	a, b := r.openAs(token.User), r.open(false)
-	for _, kind := range []token.Kind{token.PublicSession, token.PrivateSession} {
+	for _, kind := range []engine.Kind{engine.PublicSession, engine.PrivateSession} {
 		must(a.Create(t.Context(), data(kind, kind.String())...))(t)
 		must(b.Create(t.Context(), data(kind, kind.String())...))(t)
 	}
@@ -112,7 +113,7 @@ func closeDropsOperations(t *testing.T) {
 	r := newRig(t)
 	s := r.openAs(token.User)
 	r.open(false)
-	_, priv := pair(t, s, token.PrivateToken, "k")
+	_, priv := pair(t, s, engine.PrivateToken, "k")
 	op := must(s.NewSign(ctx, mechanism.ECDSA{}, priv))(t)
 	must(op.Write(make([]byte, 32)))(t)
 	before := r.card.Exchanges()
@@ -147,8 +148,8 @@ func closeDestroysSessionObjects(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(t)
 	maker, user := r.openAs(token.User), r.open(false)
-	o := must(maker.Create(ctx, data(token.PrivateSession, "o")...))(t)
-	_, key := pair(t, maker, token.PrivateSession, "k")
+	o := must(maker.Create(ctx, data(engine.PrivateSession, "o")...))(t)
+	_, key := pair(t, maker, engine.PrivateSession, "k")
 	op := must(user.NewSign(ctx, mechanism.ECDSA{}, key))(t)
 	must(op.Write(make([]byte, 32)))(t)
 	noError(t, maker.Close())
@@ -167,7 +168,7 @@ func createWithoutPrivate(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(t)
 	s := r.open(true)
-	o := must(s.Create(ctx, data(token.PublicSession, "data").Without(object.AttrPrivate.Type)...))(t)
+	o := must(s.Create(ctx, data(engine.PublicSession, "data").Without(object.AttrPrivate.Type)...))(t)
 	if must(object.Get(ctx, o, object.AttrPrivate))(t) {
 		t.Error("data are private by default")
 	}
@@ -184,7 +185,7 @@ func destroyVoidsHandles(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(t)
 	s := r.openAs(token.User)
-	must(s.Create(ctx, data(token.PublicToken, "o")...))(t)
+	must(s.Create(ctx, data(engine.PublicToken, "o")...))(t)
 	other := r.application().open(true)
 	sessions := []*session.Session{s, r.open(false), other}
 	var handles []*object.Object
@@ -224,10 +225,10 @@ func initTokenDestroys(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(t)
 	s := r.openAs(token.User)
-	for _, kind := range []token.Kind{token.PublicToken, token.PrivateToken} {
+	for _, kind := range []engine.Kind{engine.PublicToken, engine.PrivateToken} {
 		must(s.Create(ctx, data(kind, kind.String())...))(t)
 	}
-	pair(t, s, token.PrivateToken, "k")
+	pair(t, s, engine.PrivateToken, "k")
 	noError(t, s.Close())
 	other := r.application()
 	noError(t, other.token.Initialize(ctx, pin(soPIN), "second life"))
@@ -267,7 +268,7 @@ func loginsAreSeparate(t *testing.T) {
 	sa, sb := a.open(true), b.open(true)
 	a.login(sa, token.User)
 	inState(t, sb, token.RWPublic)
-	must(sa.Create(ctx, data(token.PrivateToken, "secret")...))(t)
+	must(sa.Create(ctx, data(engine.PrivateToken, "secret")...))(t)
 	if _, ok := labelled(t, sb, "secret"); ok {
 		t.Error("one application's login shows another one private objects")
 	}
@@ -277,7 +278,7 @@ func loginsAreSeparate(t *testing.T) {
 	if _, ok := labelled(t, sa, "secret"); !ok {
 		t.Error("one application's logout hides another one's private objects")
 	}
-	_, priv := pair(t, sa, token.PrivateToken, "k")
+	_, priv := pair(t, sa, engine.PrivateToken, "k")
 	must(sa.Sign(ctx, mechanism.ECDSA{}, priv, make([]byte, 32)))(t)
 }
 
@@ -302,8 +303,8 @@ func soSeesNothingPrivate(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(t)
 	s := r.openAs(token.User)
-	must(s.Create(ctx, data(token.PrivateToken, "secret")...))(t)
-	must(s.Create(ctx, data(token.PublicToken, "known")...))(t)
+	must(s.Create(ctx, data(engine.PrivateToken, "secret")...))(t)
+	must(s.Create(ctx, data(engine.PublicToken, "known")...))(t)
 	r.logout(s)
 	r.login(s, token.SO)
 	if diff := cmp.Diff([]string{"known"}, labels(t, s)); diff != "" {
@@ -323,9 +324,9 @@ func userSeesPrivate(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(t)
 	s := r.openAs(token.User)
-	must(s.Create(ctx, data(token.PrivateToken, "secret")...))(t)
+	must(s.Create(ctx, data(engine.PrivateToken, "secret")...))(t)
 	r.logout(s)
-	public := must(s.Create(ctx, data(token.PublicSession, "mine")...))(t)
+	public := must(s.Create(ctx, data(engine.PublicSession, "mine")...))(t)
 	if diff := cmp.Diff([]string{"mine"}, labels(t, s)); diff != "" {
 		t.Error(diff)
 	}
@@ -338,7 +339,7 @@ func userSeesPrivate(t *testing.T) {
 
 func logoutCutsOperations(t *testing.T) {
 	ctx := t.Context()
-	for _, kind := range []token.Kind{token.PrivateSession, token.PrivateToken} {
+	for _, kind := range []engine.Kind{engine.PrivateSession, engine.PrivateToken} {
 		r := newRig(t)
 		s := r.openAs(token.User)
 		pub, priv := pair(t, s, kind, "k")
@@ -355,7 +356,7 @@ func logoutCutsOperations(t *testing.T) {
 			t.Errorf("%v: the card saw %d commands", kind, n)
 		}
 		// One with a public key goes on.
-		if kind == token.PrivateToken {
+		if kind == engine.PrivateToken {
 			noError(t, check.Verify(ctx, sig))
 		}
 		// Nor does it go on after the next login.
@@ -370,7 +371,7 @@ func logoutKeepsPublic(t *testing.T) {
 	for _, role := range []token.Role{token.User, token.SO} {
 		r := newRig(t)
 		s := r.openAs(role)
-		for _, kind := range []token.Kind{token.PublicSession, token.PublicToken} {
+		for _, kind := range []engine.Kind{engine.PublicSession, engine.PublicToken} {
 			o := must(s.Create(ctx, data(kind, kind.String())...))(t)
 			r.logout(s)
 			if got := must(object.Get(ctx, o, object.AttrLabel))(t); got != kind.String() {
@@ -388,8 +389,8 @@ func logoutVoidsForGood(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(t)
 	s := r.openAs(token.User)
-	o := must(s.Create(ctx, data(token.PrivateToken, "o")...))(t)
-	_, priv := pair(t, s, token.PrivateToken, "k")
+	o := must(s.Create(ctx, data(engine.PrivateToken, "o")...))(t)
+	_, priv := pair(t, s, engine.PrivateToken, "k")
 	void := func() {
 		t.Helper()
 		_, err := s.Attributes(ctx, o, object.AttrLabel.Type)
@@ -415,8 +416,8 @@ func logoutDestroysPrivateSessionObjects(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(t)
 	s, other := r.openAs(token.User), r.open(false)
-	o := must(s.Create(ctx, data(token.PrivateSession, "a")...))(t)
-	must(other.Create(ctx, data(token.PrivateSession, "b")...))(t)
+	o := must(s.Create(ctx, data(engine.PrivateSession, "a")...))(t)
+	must(other.Create(ctx, data(engine.PrivateSession, "b")...))(t)
 	r.logout(other)
 	r.login(s, token.User)
 	if left := labels(t, s); len(left) > 0 {
@@ -467,7 +468,7 @@ func readOnlySessionObjects(t *testing.T) {
 	r := newRig(t)
 	s := r.open(false)
 	for range 2 {
-		for _, kind := range []token.Kind{token.PublicSession, token.PrivateSession} {
+		for _, kind := range []engine.Kind{engine.PublicSession, engine.PrivateSession} {
 			if state := must(s.Info())(t).State; kind.Private() && state == token.ROPublic {
 				continue
 			}
@@ -489,8 +490,8 @@ func removalVoidsAll(t *testing.T) {
 	r := newRig(t)
 	other := r.application()
 	s, foreign := r.openAs(token.User), other.openAs(token.User)
-	must(s.Create(ctx, data(token.PublicToken, "o")...))(t)
-	must(s.Create(ctx, data(token.PublicSession, "session object")...))(t)
+	must(s.Create(ctx, data(engine.PublicToken, "o")...))(t)
+	must(s.Create(ctx, data(engine.PublicSession, "session object")...))(t)
 	o, _ := labelled(t, foreign, "o")
 
 	// Nobody looks while the card is out.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -79,10 +80,10 @@ const (
 func (st *stage) onlySession() { noError(st.t, st.helper.Close()) }
 
 func (st *stage) consentKey() {
-	pair(st.t, st.helper, token.PrivateToken, "consent", object.AttrAlwaysAuthenticate.Is(true))
+	pair(st.t, st.helper, engine.PrivateToken, "consent", object.AttrAlwaysAuthenticate.Is(true))
 }
 
-func (st *stage) consentless() { pair(st.t, st.helper, token.PrivateToken, "no consent") }
+func (st *stage) consentless() { pair(st.t, st.helper, engine.PrivateToken, "no consent") }
 
 // signer begins a signature with the private key of the card.
 func (st *stage) signer() *session.SignOp {
@@ -353,8 +354,8 @@ var applicationEvents = map[string]func(t *testing.T, r row){
 // closedEvent calls everything that a session has after it was closed.
 func closedEvent(t *testing.T, r row) {
 	st := newStage(t, token.RWUser)
-	o := must(st.s.Create(st.ctx, data(token.PublicToken, "o")...))(t)
-	pub, priv := pair(t, st.s, token.PrivateToken, "k")
+	o := must(st.s.Create(st.ctx, data(engine.PublicToken, "o")...))(t)
+	pub, priv := pair(t, st.s, engine.PrivateToken, "k")
 	noError(t, st.s.Close())
 	for name, call := range calls(st.ctx, st.s, o, pub, priv) {
 		t.Run(name, func(t *testing.T) { hasCode(t, call(), r.code) })

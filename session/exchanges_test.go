@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu/replay"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -79,7 +80,7 @@ func exchanges(t *testing.T, card *virtual.Card, userPIN string) {
 			must(object.Get(ctx, o, object.AttrLabel))(t)
 			must(object.Get(ctx, o, object.AttrClass))(t)
 		}
-		must(other.Create(ctx, data(token.PublicSession, "o")...))(t)
+		must(other.Create(ctx, data(engine.PublicSession, "o")...))(t)
 		noError(t, other.Close())
 	})
 	bound("everything of every object, read once", 20, func() {
@@ -101,11 +102,11 @@ func cardOfOurs(t *testing.T) (*virtual.Card, string) {
 	_, private := rsaTemplate(t)
 	must(s.Create(t.Context(), private.With(object.AttrClass.Is(object.ClassPrivateKey), object.AttrToken.Is(true),
 		object.AttrLabel.Is("rsa"), object.AttrID.Is([]byte{1}), object.AttrSign.Is(true))...))(t)
-	pair(t, s, token.PrivateToken, "ec")
+	pair(t, s, engine.PrivateToken, "ec")
 	for _, label := range []string{"a", "b"} {
-		must(s.Create(t.Context(), data(token.PublicToken, label)...))(t)
+		must(s.Create(t.Context(), data(engine.PublicToken, label)...))(t)
 	}
-	must(s.Create(t.Context(), data(token.PrivateToken, "c")...))(t)
+	must(s.Create(t.Context(), data(engine.PrivateToken, "c")...))(t)
 	noError(t, s.Close())
 	noError(t, r.module.Close())
 	noError(t, r.readers.Remove(reader))

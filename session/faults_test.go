@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -29,11 +30,11 @@ type scenario struct {
 // scenarios begin with a card that holds the objects "public" and "private".
 var scenarios = []scenario{
 	{"create public data", func(x *faultRig) error {
-		_, err := x.s.Create(x.ctx, data(token.PublicToken, "new")...)
+		_, err := x.s.Create(x.ctx, data(engine.PublicToken, "new")...)
 		return err
 	}, nil},
 	{"create private data", func(x *faultRig) error {
-		_, err := x.s.Create(x.ctx, data(token.PrivateToken, "new", object.AttrValue.Is(make([]byte, 600)), object.AttrDestroyable.Is(true), object.AttrCopyable.Is(false))...)
+		_, err := x.s.Create(x.ctx, data(engine.PrivateToken, "new", object.AttrValue.Is(make([]byte, 600)), object.AttrDestroyable.Is(true), object.AttrCopyable.Is(false))...)
 		return err
 	}, nil},
 	{"create private key", func(x *faultRig) error {
@@ -91,8 +92,8 @@ func newFaultRig(t testing.TB) *faultRig {
 		return virtual.Fault{}
 	}))
 	x.s = x.openAs(token.User)
-	x.public = must(x.s.Create(x.ctx, data(token.PublicToken, "public")...))(t)
-	x.private = must(x.s.Create(x.ctx, data(token.PrivateToken, "private")...))(t)
+	x.public = must(x.s.Create(x.ctx, data(engine.PublicToken, "public")...))(t)
+	x.private = must(x.s.Create(x.ctx, data(engine.PrivateToken, "private")...))(t)
 	x.private, _ = labelled(t, x.s, "private")
 	return x
 }

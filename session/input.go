@@ -5,9 +5,10 @@ import (
 	"hash"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // maxBuffered bounds the data of a multi-part operation whose mechanism needs
@@ -24,7 +25,7 @@ type input struct {
 	data []byte
 }
 
-func (s *Session) newInput(ctx context.Context, op string, g token.Grant, m mechanism.Mechanism) (input, error) {
+func (s *Session) newInput(ctx context.Context, op string, g engine.Grant, m mechanism.Mechanism) (input, error) {
 	h, prepared := mechanism.Prehash(m)
 	switch {
 	case h != 0:
@@ -42,7 +43,7 @@ func (s *Session) newInput(ctx context.Context, op string, g token.Grant, m mech
 
 // code returns the authentication code that was collected, if the grant still
 // holds.
-func (s *Session) code(ctx context.Context, op string, g token.Grant, in input) (code []byte, err error) {
+func (s *Session) code(ctx context.Context, op string, g engine.Grant, in input) (code []byte, err error) {
 	err = s.softly(ctx, op, g, func(*soft.Material) error {
 		code = soft.Code(in.m, in.hash)
 		return nil
@@ -51,14 +52,14 @@ func (s *Session) code(ctx context.Context, op string, g token.Grant, in input) 
 }
 
 // verifyCode compares a code with the one that was collected.
-func (s *Session) verifyCode(ctx context.Context, op string, g token.Grant, in input, code []byte) error {
+func (s *Session) verifyCode(ctx context.Context, op string, g engine.Grant, in input, code []byte) error {
 	return s.softly(ctx, op, g, func(*soft.Material) error { return soft.VerifyCode(in.m, in.hash, code) })
 }
 
 // softly runs f with a key of a session.
-func (s *Session) softly(ctx context.Context, op string, g token.Grant, f func(*soft.Material) error) error {
-	return s.seat.Use(ctx, op, g, token.Auth{},
-		func(context.Context, token.Backend, token.Ref) error { return ckr.New(ckr.GeneralError, "", nil) }, f)
+func (s *Session) softly(ctx context.Context, op string, g engine.Grant, f func(*soft.Material) error) error {
+	return s.seat.Use(ctx, op, g, driver.Auth{},
+		func(context.Context, driver.Backend, driver.Ref) error { return ckr.New(ckr.GeneralError, "", nil) }, f)
 }
 
 func (in *input) write(op string, p []byte) error {

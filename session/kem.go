@@ -3,9 +3,10 @@ package session
 import (
 	"context"
 
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // Encapsulate makes a secret key for the owner of a public key, and the
@@ -14,11 +15,11 @@ import (
 // ckr.KeyHandleInvalid, ckr.KeyTypeInconsistent, ckr.KeyFunctionNotPermitted,
 // ckr.MechanismInvalid, and those of token.Seat.Encapsulate.
 func (s *Session) Encapsulate(ctx context.Context, m mechanism.Mechanism, public *object.Object, template ...object.Attribute) (ciphertext []byte, key *object.Object, err error) {
-	g, err := s.grantKey(ctx, token.ToEncapsulate, public, m)
+	g, err := s.grantKey(ctx, engine.ToEncapsulate, public, m)
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.seat.Encapsulate(ctx, g, token.Auth{}, m, template)
+	return s.seat.Encapsulate(ctx, g, driver.Auth{}, m, template)
 }
 
 // Decapsulate makes the secret key that a ciphertext tells the owner of the
@@ -26,20 +27,20 @@ func (s *Session) Encapsulate(ctx context.Context, m mechanism.Mechanism, public
 // that was altered makes another key. Errors: ckr.WrappedKeyLenRange, and as of
 // Unwrap.
 func (s *Session) Decapsulate(ctx context.Context, m mechanism.Mechanism, private *object.Object, ciphertext []byte, template ...object.Attribute) (*object.Object, error) {
-	g, err := s.grantKey(ctx, token.ToDecapsulate, private, m)
+	g, err := s.grantKey(ctx, engine.ToDecapsulate, private, m)
 	if err != nil {
 		return nil, err
 	}
-	return s.seat.Decapsulate(ctx, g, token.Auth{}, m, ciphertext, template)
+	return s.seat.Decapsulate(ctx, g, driver.Auth{}, m, ciphertext, template)
 }
 
 // decapsulate returns the bare secret, for crypto.Decapsulator; the caller
 // clears it.
 func (s *Session) decapsulate(ctx context.Context, private *object.Object, ciphertext []byte) ([]byte, error) {
 	m := mechanism.MLKEM{}
-	g, err := s.seat.Grant(ctx, "decapsulate", private, token.ToDecapsulate, m)
+	g, err := s.seat.Grant(ctx, "decapsulate", private, engine.ToDecapsulate, m)
 	if err != nil {
 		return nil, err
 	}
-	return s.seat.Shared(ctx, g, token.Auth{}, m, ciphertext)
+	return s.seat.Shared(ctx, g, driver.Auth{}, m, ciphertext)
 }

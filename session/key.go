@@ -13,10 +13,12 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // Key is a private key as the Go standard library takes it. It is safe for
@@ -276,11 +278,11 @@ func (k *key) agree(ctx context.Context, peer []byte) (secret []byte, err error)
 func (k *key) agreeAt(ctx context.Context, p *place, m mechanism.ECDH) (secret []byte, err error) {
 	const op = "derive"
 	s := p.s
-	g, err := s.seat.Grant(ctx, op, p.o, token.ToDerive, m)
+	g, err := s.seat.Grant(ctx, op, p.o, engine.ToDerive, m)
 	if err != nil {
 		return nil, err
 	}
-	var auth token.Auth
+	var auth driver.Auth
 	defer func() { auth.Consent.Clear() }()
 	if p.consent && k.consent != nil {
 		err := k.ask(ctx, p, func(pin token.PIN) error { return consent(ctx, s, g, &auth, pin) })
@@ -289,8 +291,8 @@ func (k *key) agreeAt(ctx context.Context, p *place, m mechanism.ECDH) (secret [
 		}
 	}
 	err = s.seat.Use(ctx, op, g, auth,
-		func(ctx context.Context, b token.Backend, ref token.Ref) (err error) {
-			d, ok := b.(token.Deriver)
+		func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
+			d, ok := b.(driver.Deriver)
 			if !ok {
 				return ckr.New(ckr.FunctionNotSupported, "", nil)
 			}

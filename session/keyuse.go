@@ -5,9 +5,11 @@ import (
 	"sync"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // KeyOp is one use of a key that makes or wraps another, for keys that want
@@ -15,20 +17,20 @@ import (
 // consent the methods of Session do the same in one call.
 type KeyOp struct {
 	s *Session
-	g token.Grant
+	g engine.Grant
 	m mechanism.Mechanism
 
-	purpose token.Purpose
+	purpose engine.Purpose
 
 	mu   sync.Mutex
-	auth token.Auth
+	auth driver.Auth
 	done bool
 }
 
 // NewKeyOp begins one use of a key: token.ToUnwrap, ToDerive, ToDecapsulate,
 // ToWrap, ToSignRecover or ToVerifyRecover. The card is not reached. Close it
 // unless it was used. Errors: as of the Session's method for the use.
-func (s *Session) NewKeyOp(ctx context.Context, p token.Purpose, m mechanism.Mechanism, key *object.Object) (*KeyOp, error) {
+func (s *Session) NewKeyOp(ctx context.Context, p engine.Purpose, m mechanism.Mechanism, key *object.Object) (*KeyOp, error) {
 	g, err := s.grantKey(ctx, p, key, m)
 	if err != nil {
 		return nil, err
@@ -62,10 +64,10 @@ var asUnwrapping = map[ckr.Code]ckr.Code{
 }
 
 // grantKey is Grant with the codes of the use.
-func (s *Session) grantKey(ctx context.Context, p token.Purpose, key *object.Object, m mechanism.Mechanism) (token.Grant, error) {
+func (s *Session) grantKey(ctx context.Context, p engine.Purpose, key *object.Object, m mechanism.Mechanism) (engine.Grant, error) {
 	op, ok := keyOps[p.Flag]
 	if !ok {
-		return token.Grant{}, ckr.Newf(ckr.ArgumentsBad, "use key", "that use has an operation of its own")
+		return engine.Grant{}, ckr.Newf(ckr.ArgumentsBad, "use key", "that use has an operation of its own")
 	}
 	g, err := s.seat.Grant(ctx, op.name, key, p, m)
 	if code, ok := op.codes[ckr.Of(err)]; ok && err != nil {
@@ -85,7 +87,7 @@ func (o *KeyOp) Login(ctx context.Context, p token.PIN) error {
 }
 
 // begin ends the operation, whatever comes of it; the caller closes.
-func (o *KeyOp) begin(p token.Purpose) error {
+func (o *KeyOp) begin(p engine.Purpose) error {
 	if o.done || o.purpose.Flag != p.Flag {
 		return ckr.New(ckr.OperationNotInitialized, keyOps[p.Flag].name, nil)
 	}
@@ -97,7 +99,7 @@ func (o *KeyOp) begin(p token.Purpose) error {
 func (o *KeyOp) Wrap(ctx context.Context, key *object.Object) ([]byte, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := o.begin(token.ToWrap); err != nil {
+	if err := o.begin(engine.ToWrap); err != nil {
 		return nil, err
 	}
 	defer o.end()
@@ -108,7 +110,7 @@ func (o *KeyOp) Wrap(ctx context.Context, key *object.Object) ([]byte, error) {
 func (o *KeyOp) Unwrap(ctx context.Context, wrapped []byte, template ...object.Attribute) (*object.Object, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := o.begin(token.ToUnwrap); err != nil {
+	if err := o.begin(engine.ToUnwrap); err != nil {
 		return nil, err
 	}
 	defer o.end()
@@ -119,7 +121,7 @@ func (o *KeyOp) Unwrap(ctx context.Context, wrapped []byte, template ...object.A
 func (o *KeyOp) Derive(ctx context.Context, template ...object.Attribute) (*object.Object, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := o.begin(token.ToDerive); err != nil {
+	if err := o.begin(engine.ToDerive); err != nil {
 		return nil, err
 	}
 	defer o.end()
@@ -130,7 +132,7 @@ func (o *KeyOp) Derive(ctx context.Context, template ...object.Attribute) (*obje
 func (o *KeyOp) Decapsulate(ctx context.Context, ciphertext []byte, template ...object.Attribute) (*object.Object, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := o.begin(token.ToDecapsulate); err != nil {
+	if err := o.begin(engine.ToDecapsulate); err != nil {
 		return nil, err
 	}
 	defer o.end()

@@ -5,16 +5,17 @@ import (
 	"sync"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // SignMessages signs any number of messages with one key
 // (C_MessageSignInit to C_MessageSignFinal, PKCS #11 v3.2 §5.13).
 type SignMessages struct {
 	s *Session
-	g token.Grant
+	g engine.Grant
 	m mechanism.Mechanism
 
 	mu   sync.Mutex
@@ -23,7 +24,7 @@ type SignMessages struct {
 
 // NewSignMessages begins to sign messages. Errors: as of Sign.
 func (s *Session) NewSignMessages(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*SignMessages, error) {
-	g, err := s.seat.Grant(ctx, "sign message", key, token.ToSign, m)
+	g, err := s.seat.Grant(ctx, "sign message", key, engine.ToSign, m)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +39,7 @@ func (p *SignMessages) Sign(ctx context.Context, message []byte) ([]byte, error)
 		return nil, ckr.New(ckr.OperationNotInitialized, op, nil)
 	}
 	m, in := prepare(p.m, message)
-	return p.s.sign(ctx, op, p.g, token.Auth{}, m, in)
+	return p.s.sign(ctx, op, p.g, driver.Auth{}, m, in)
 }
 
 func (p *SignMessages) closed() bool {
@@ -59,7 +60,7 @@ func (p *SignMessages) Close() error {
 // (C_MessageVerifyInit to C_MessageVerifyFinal, PKCS #11 v3.2 §5.15).
 type VerifyMessages struct {
 	s *Session
-	g token.Grant
+	g engine.Grant
 	m mechanism.Mechanism
 
 	mu   sync.Mutex
@@ -68,7 +69,7 @@ type VerifyMessages struct {
 
 // NewVerifyMessages begins to verify messages. Errors: as of Verify.
 func (s *Session) NewVerifyMessages(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*VerifyMessages, error) {
-	g, err := s.seat.Grant(ctx, "verify message", key, token.ToVerify, m)
+	g, err := s.seat.Grant(ctx, "verify message", key, engine.ToVerify, m)
 	if err != nil {
 		return nil, err
 	}

@@ -10,8 +10,10 @@ import (
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // TestMalformedPINsCostNoTry enters PINs that cannot be right: none of them
@@ -21,7 +23,7 @@ func TestMalformedPINsCostNoTry(t *testing.T) {
 	w := &watcher{}
 	r := newRig(t, w.option())
 	user := r.openAs(token.User)
-	pair(t, user, token.PrivateToken, "k", object.AttrAlwaysAuthenticate.Is(true))
+	pair(t, user, engine.PrivateToken, "k", object.AttrAlwaysAuthenticate.Is(true))
 	r.logout(user)
 	malformed := map[string]token.PIN{
 		"none":              {},
@@ -123,7 +125,7 @@ func TestWrongPINCountsDown(t *testing.T) {
 				t.Errorf("%v: %d VERIFY commands after %d logins", role, n, 3-left)
 			}
 			flags := must(r.token.Info(ctx))(t).Flags
-			if want := token.TriesFlags(role, ckr.Tries{Left: left, Known: true}); !flags.Has(want) {
+			if want := driver.TriesFlags(role, ckr.Tries{Left: left, Known: true}); !flags.Has(want) {
 				t.Errorf("%v: flags %v, want %v", role, flags, want)
 			}
 		}
@@ -194,8 +196,8 @@ func TestBadTemplates(t *testing.T) {
 	w := &watcher{}
 	r := newRig(t, w.option())
 	s := r.openAs(token.User)
-	o := must(s.Create(ctx, data(token.PrivateToken, "o")...))(t)
-	pair(t, s, token.PrivateToken, "k")
+	o := must(s.Create(ctx, data(engine.PrivateToken, "o")...))(t)
+	pair(t, s, engine.PrivateToken, "k")
 	nested := object.Template{object.AttrLabel.Is("x")}
 	for range 8 {
 		nested = object.Template{object.AttrUnwrapTemplate.Is(nested)}
@@ -219,7 +221,7 @@ func TestBadTemplates(t *testing.T) {
 	for name, template := range bad {
 		for call, f := range map[string]func() error{
 			"create": func() error {
-				_, err := s.Create(ctx, append(data(token.PrivateToken, "n").Without(object.AttrLabel.Type), template...)...)
+				_, err := s.Create(ctx, append(data(engine.PrivateToken, "n").Without(object.AttrLabel.Type), template...)...)
 				return err
 			},
 			"raw create": func() error { _, err := s.Create(ctx, template...); return err },
@@ -259,10 +261,10 @@ func TestObjectTooBig(t *testing.T) {
 	r := newRig(t)
 	s := r.openAs(token.User)
 	for _, size := range []int{32768, 40000, 1 << 20} {
-		_, err := s.Create(ctx, data(token.PrivateToken, "big", object.AttrValue.Is(make([]byte, size)))...)
+		_, err := s.Create(ctx, data(engine.PrivateToken, "big", object.AttrValue.Is(make([]byte, size)))...)
 		isCode(t, err, ckr.DeviceMemory)
 	}
-	o := must(s.Create(ctx, data(token.PrivateToken, "fits", object.AttrValue.Is(make([]byte, 32767)))...))(t)
+	o := must(s.Create(ctx, data(engine.PrivateToken, "fits", object.AttrValue.Is(make([]byte, 32767)))...))(t)
 	if v := must(object.Get(ctx, o, object.AttrValue))(t); len(v) != 32767 {
 		t.Errorf("%d bytes are read", len(v))
 	}
@@ -271,25 +273,25 @@ func TestObjectTooBig(t *testing.T) {
 		t.Error(diff)
 	}
 	// What is not for the card has no such bound.
-	must(s.Create(ctx, data(token.PrivateSession, "session", object.AttrValue.Is(make([]byte, 1<<20)))...))(t)
+	must(s.Create(ctx, data(engine.PrivateSession, "session", object.AttrValue.Is(make([]byte, 1<<20)))...))(t)
 }
 
 // TestCardFull creates objects until the card is full: it says so, what was
 // there before is whole, and what is destroyed makes room.
 func TestCardFull(t *testing.T) {
-	for _, kind := range []token.Kind{token.PublicToken, token.PrivateToken} {
+	for _, kind := range []engine.Kind{engine.PublicToken, engine.PrivateToken} {
 		t.Run(kind.String(), func(t *testing.T) { fill(t, kind, 24<<10, 700) })
 	}
 }
 
 // TestDirectoryFull creates small objects until the directory is full.
 func TestDirectoryFull(t *testing.T) {
-	for _, kind := range []token.Kind{token.PublicToken, token.PrivateToken} {
+	for _, kind := range []engine.Kind{engine.PublicToken, engine.PrivateToken} {
 		t.Run(kind.String(), func(t *testing.T) { fill(t, kind, virtual.DefaultCapacity, 10) })
 	}
 }
 
-func fill(t *testing.T, kind token.Kind, capacity, size int) {
+func fill(t *testing.T, kind engine.Kind, capacity, size int) {
 	ctx := t.Context()
 	r := newRig(t, virtual.Capacity(capacity))
 	s := r.openAs(token.User)
@@ -352,12 +354,12 @@ func TestReadOnlySessionsSendNothing(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(t)
 	rw := r.openAs(token.User)
-	o := must(rw.Create(ctx, data(token.PublicToken, "o")...))(t)
+	o := must(rw.Create(ctx, data(engine.PublicToken, "o")...))(t)
 	s := r.open(false)
 	find(t, s)
 	readAll(t, s, o)
 	before := r.card.Exchanges()
-	_, err := s.Create(ctx, data(token.PrivateToken, "n")...)
+	_, err := s.Create(ctx, data(engine.PrivateToken, "n")...)
 	isCode(t, err, ckr.SessionReadOnly)
 	isCode(t, s.Set(ctx, o, object.AttrLabel.Is("n")), ckr.SessionReadOnly)
 	isCode(t, s.Destroy(ctx, o), ckr.SessionReadOnly)

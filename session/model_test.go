@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
@@ -219,16 +220,16 @@ func (m *machine) logoutOf(t *rapid.T, a *modelApp, s *modelSession) {
 	a.loggedOut()
 }
 
-func (o *modelObject) kind() token.Kind {
+func (o *modelObject) kind() engine.Kind {
 	switch {
 	case o.token && o.private:
-		return token.PrivateToken
+		return engine.PrivateToken
 	case o.token:
-		return token.PublicToken
+		return engine.PublicToken
 	case o.private:
-		return token.PrivateSession
+		return engine.PrivateSession
 	}
-	return token.PublicSession
+	return engine.PublicSession
 }
 
 // may tells what the rules say: the model's own, not those of the table.

@@ -5,10 +5,12 @@ import (
 	"sync"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // cipherOp is an encryption or a decryption in several parts. With a key in
@@ -16,13 +18,13 @@ import (
 // the data waits for the end.
 type cipherOp struct {
 	s       *Session
-	g       token.Grant
+	g       engine.Grant
 	m       mechanism.Mechanism
 	name    string
 	decrypt bool
 
 	mu     sync.Mutex
-	auth   token.Auth
+	auth   driver.Auth
 	stream soft.Stream
 	data   []byte // for a key on the card, or one that waits for consent
 	begun  bool
@@ -43,7 +45,7 @@ type DecryptOp struct{ cipherOp }
 // it came to its end. Errors: as of Encrypt.
 func (s *Session) NewEncrypt(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*EncryptOp, error) {
 	const op = "encrypt"
-	g, err := s.seat.Grant(ctx, op, key, token.ToEncrypt, m)
+	g, err := s.seat.Grant(ctx, op, key, engine.ToEncrypt, m)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +56,7 @@ func (s *Session) NewEncrypt(ctx context.Context, m mechanism.Mechanism, key *ob
 // came to its end. Errors: as of Decrypt.
 func (s *Session) NewDecrypt(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*DecryptOp, error) {
 	const op = "decrypt"
-	g, err := s.seat.Grant(ctx, op, key, token.ToDecrypt, m)
+	g, err := s.seat.Grant(ctx, op, key, engine.ToDecrypt, m)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +149,7 @@ func (o *cipherOp) keep(part []byte) error {
 // still holds.
 func (o *cipherOp) run(ctx context.Context, step func() ([]byte, error)) (out []byte, err error) {
 	err = o.s.seat.Use(ctx, o.name, o.g, o.auth,
-		func(context.Context, token.Backend, token.Ref) error { return ckr.New(ckr.GeneralError, "", nil) },
+		func(context.Context, driver.Backend, driver.Ref) error { return ckr.New(ckr.GeneralError, "", nil) },
 		func(k *soft.Material) (err error) {
 			if o.stream == nil {
 				if o.decrypt {

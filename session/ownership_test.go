@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -46,7 +47,7 @@ func TestObjectsAreTheirOwn(t *testing.T) {
 func everyMaking(t *testing.T, check func(t *testing.T, r *rig, s *session.Session, o *object.Object, used watched)) {
 	for name, make := range makers {
 		for kindName, kind := range kinds {
-			if kind == token.PublicToken && name != "create" && name != "copy" && name != "set" {
+			if kind == engine.PublicToken && name != "create" && name != "copy" && name != "set" {
 				continue // keys of these cards are private
 			}
 			t.Run(name+"/"+kindName, func(t *testing.T) {
@@ -102,7 +103,7 @@ var makers = map[string]func(t *testing.T, s *session.Session, given object.Temp
 	},
 	"copy": func(t *testing.T, s *session.Session, given object.Template) (*object.Object, watched) {
 		private, _ := object.In(given, object.AttrPrivate)
-		source := data(token.PublicSession, "source", object.AttrPrivate.Is(private))
+		source := data(engine.PublicSession, "source", object.AttrPrivate.Is(private))
 		w := watch(given.Without(object.AttrPrivate.Type).With(object.AttrModifiable.Is(true)))
 		return must(s.Copy(t.Context(), must(s.Create(t.Context(), source...))(t), w.Template...))(t), w
 	},
@@ -136,8 +137,8 @@ var makers = map[string]func(t *testing.T, s *session.Session, given object.Temp
 		return o, w
 	},
 	"derive": func(t *testing.T, s *session.Session, given object.Template) (*object.Object, watched) {
-		pub, _ := pair(t, s, token.PublicSession, "peer")
-		_, base := pair(t, s, token.PublicSession, "base")
+		pub, _ := pair(t, s, engine.PublicSession, "peer")
+		_, base := pair(t, s, engine.PublicSession, "base")
 		w := watch(given.With(object.AttrKeyType.Is(object.KeyAES), object.AttrValueLen.Is(16)))
 		peer := must(object.Get(t.Context(), pub, object.AttrECPoint))(t)
 		return must(s.Derive(t.Context(), mechanism.ECDH{Public: peer}, base, w.Template...))(t), w

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -128,7 +129,7 @@ func TestPINChangedByAnotherProgram(t *testing.T) {
 	w := &watcher{}
 	r := newRig(t, w.option())
 	s := r.openAs(token.User)
-	_, priv := pair(t, s, token.PrivateToken, "k")
+	_, priv := pair(t, s, engine.PrivateToken, "k")
 	f := foreignRig(t, r)
 	fs := f.openAs(token.User)
 	noError(t, fs.SetPIN(ctx, pin(userPIN), pin("111111")))
@@ -158,7 +159,7 @@ func TestOwnPINChangeKeepsLogins(t *testing.T) {
 	a := newRig(t)
 	b := a.application()
 	sa, sb := a.openAs(token.User), b.openAs(token.User)
-	_, priv := pair(t, sa, token.PrivateToken, "k")
+	_, priv := pair(t, sa, engine.PrivateToken, "k")
 	noError(t, sb.SetPIN(ctx, pin(userPIN), pin("111111")))
 	must(sa.Sign(ctx, mechanism.ECDSA{}, priv, make([]byte, 32)))(t)
 	third := a.application().open(true)
@@ -205,7 +206,7 @@ func TestInitTokenCutAtEveryCommand(t *testing.T) {
 				if left := find(t, s); len(left) > 0 {
 					t.Errorf("%v are left", left)
 				}
-				must(s.Create(ctx, data(token.PrivateToken, "o")...))(t)
+				must(s.Create(ctx, data(engine.PrivateToken, "o")...))(t)
 			})
 		}
 	}
@@ -214,7 +215,7 @@ func TestInitTokenCutAtEveryCommand(t *testing.T) {
 // TestDestroyThatFailsKeepsTheHandle has the card refuse to delete.
 func TestDestroyThatFailsKeepsTheHandle(t *testing.T) {
 	ctx := t.Context()
-	for _, kind := range []token.Kind{token.PublicToken, token.PrivateToken} {
+	for _, kind := range []engine.Kind{engine.PublicToken, engine.PrivateToken} {
 		h := &hook{}
 		r := newRig(t, h.option())
 		s := r.openAs(token.User)

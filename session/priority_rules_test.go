@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -61,7 +62,7 @@ var priorities = map[string]func(t *testing.T) error{
 	"order_05": func(t *testing.T) error {
 		r := newRig(t)
 		r.writeProtect()
-		_, err := r.open(false).Create(t.Context(), data(token.PublicToken, "o")...)
+		_, err := r.open(false).Create(t.Context(), data(engine.PublicToken, "o")...)
 		isCode(t, err, ckr.TokenWriteProtected)
 		return err
 	},
@@ -69,14 +70,14 @@ var priorities = map[string]func(t *testing.T) error{
 	"order_06": func(t *testing.T) error {
 		r := newRig(t)
 		s := r.openAs(token.User)
-		for _, kind := range []token.Kind{token.PrivateSession, token.PrivateToken} {
+		for _, kind := range []engine.Kind{engine.PrivateSession, engine.PrivateToken} {
 			_, priv := pair(t, s, kind, kind.String(), object.AttrSign.Is(false), object.AttrDerive.Is(true))
 			_, err := s.Sign(t.Context(), mechanism.ECDSA{}, priv, make([]byte, 32))
 			isCode(t, err, ckr.KeyFunctionNotPermitted)
 			_, err = s.Sign(t.Context(), mechanism.RSAPKCS{}, priv, make([]byte, 32))
 			isCode(t, err, ckr.KeyTypeInconsistent)
 		}
-		_, priv := pair(t, s, token.PrivateSession, "k", object.AttrSign.Is(false), object.AttrDerive.Is(true))
+		_, priv := pair(t, s, engine.PrivateSession, "k", object.AttrSign.Is(false), object.AttrDerive.Is(true))
 		_, err := s.Sign(t.Context(), mechanism.RSAPKCS{}, priv, make([]byte, 32))
 		return err
 	},
@@ -107,7 +108,7 @@ var priorities = map[string]func(t *testing.T) error{
 		m := mechanism.RSAPKCS{Hash: crypto.SHA256, Digested: true}
 		isCode(t, s.Verify(t.Context(), m, pub, digest, ones(256)), ckr.SignatureInvalid)
 		isCode(t, s.Verify(t.Context(), m, pub, digest, ones(255)), ckr.SignatureLenRange)
-		ecPub, _ := pair(t, s, token.PublicSession, "ec")
+		ecPub, _ := pair(t, s, engine.PublicSession, "ec")
 		isCode(t, s.Verify(t.Context(), mechanism.ECDSA{}, ecPub, digest, ones(64)), ckr.SignatureInvalid)
 		err := s.Verify(t.Context(), mechanism.ECDSA{}, ecPub, digest, ones(65))
 		isCode(t, err, ckr.SignatureLenRange)

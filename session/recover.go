@@ -5,17 +5,19 @@ import (
 	"sync"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/codes"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // SignRecover signs data that can be recovered from the signature
 // (C_SignRecoverInit, C_SignRecover; PKCS #11 v3.2 §5.14): by RSA, with the
 // padding of PKCS #1 v1.5. Errors: as of Sign.
 func (s *Session) SignRecover(ctx context.Context, m mechanism.Mechanism, key *object.Object, data []byte) ([]byte, error) {
-	o, err := s.NewKeyOp(ctx, token.ToSignRecover, m, key)
+	o, err := s.NewKeyOp(ctx, engine.ToSignRecover, m, key)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +28,7 @@ func (s *Session) SignRecover(ctx context.Context, m mechanism.Mechanism, key *o
 // (C_VerifyRecoverInit, C_VerifyRecover; PKCS #11 v3.2 §5.16). Errors:
 // ckr.SignatureInvalid, ckr.SignatureLenRange, and those of Verify.
 func (s *Session) VerifyRecover(ctx context.Context, m mechanism.Mechanism, key *object.Object, sig []byte) (data []byte, err error) {
-	o, err := s.NewKeyOp(ctx, token.ToVerifyRecover, m, key)
+	o, err := s.NewKeyOp(ctx, engine.ToVerifyRecover, m, key)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +39,7 @@ func (s *Session) VerifyRecover(ctx context.Context, m mechanism.Mechanism, key 
 func (o *KeyOp) SignRecover(ctx context.Context, data []byte) ([]byte, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := o.begin(token.ToSignRecover); err != nil {
+	if err := o.begin(engine.ToSignRecover); err != nil {
 		return nil, err
 	}
 	defer o.end()
@@ -49,12 +51,12 @@ func (o *KeyOp) SignRecover(ctx context.Context, data []byte) ([]byte, error) {
 func (o *KeyOp) VerifyRecover(ctx context.Context, sig []byte) (data []byte, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := o.begin(token.ToVerifyRecover); err != nil {
+	if err := o.begin(engine.ToVerifyRecover); err != nil {
 		return nil, err
 	}
 	defer o.end()
 	err = o.s.seat.Use(ctx, keyOps[mechanism.FlagVerifyRecover].name, o.g, o.auth,
-		func(context.Context, token.Backend, token.Ref) error {
+		func(context.Context, driver.Backend, driver.Ref) error {
 			return ckr.Newf(ckr.FunctionNotSupported, "", "cards do not verify")
 		},
 		func(k *soft.Material) (err error) {
@@ -104,7 +106,7 @@ func (o *VerifySignatureOp) Close() error { return o.op.Close() }
 func (s *Session) SeedRandom(context.Context, []byte) error {
 	const op = "seed random"
 	if _, err := s.seat.Current(); err != nil {
-		return token.Wrap(op, err)
+		return codes.Wrap(op, err)
 	}
 	return ckr.New(ckr.RandomSeedNotSupported, op, nil)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -39,7 +40,7 @@ type rig struct {
 	readers *virtual.Provider
 	module  *cryptoki.Module
 	slot    slot.ID
-	token   *token.Token
+	token   *engine.Token
 }
 
 // newRig returns a card with a token whose PINs are set, and an application
@@ -205,7 +206,7 @@ func inState(t testing.TB, s *session.Session, want token.State) {
 }
 
 // data is the template of a data object.
-func data(kind token.Kind, label string, more ...object.Attribute) object.Template {
+func data(kind engine.Kind, label string, more ...object.Attribute) object.Template {
 	return object.Template{
 		object.AttrClass.Is(object.ClassData),
 		object.AttrToken.Is(kind.Token()), object.AttrPrivate.Is(kind.Private()),
@@ -250,7 +251,7 @@ func labelled(t testing.TB, s *session.Session, label string, match ...object.At
 
 // pair makes a P-256 key pair: the private key of the given kind, the public
 // key as long-lived and public.
-func pair(t testing.TB, s *session.Session, kind token.Kind, label string, more ...object.Attribute) (pub, priv *object.Object) {
+func pair(t testing.TB, s *session.Session, kind engine.Kind, label string, more ...object.Attribute) (pub, priv *object.Object) {
 	t.Helper()
 	common := object.Template{object.AttrToken.Is(kind.Token()), object.AttrLabel.Is(label), object.AttrID.Is([]byte(label))}
 	pub, priv, err := s.GenerateKeyPair(t.Context(), mechanism.ECKeyPairGen{},

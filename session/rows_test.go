@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/internal/spec"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
@@ -68,9 +69,9 @@ var states = map[string]token.State{
 var stateNames = []string{"RO_PUBLIC", "RO_USER", "RW_PUBLIC", "RW_USER", "RW_SO"}
 
 // kinds are the four kinds of objects by their names in the table.
-var kinds = map[string]token.Kind{
-	"public_session": token.PublicSession, "private_session": token.PrivateSession,
-	"public_token": token.PublicToken, "private_token": token.PrivateToken,
+var kinds = map[string]engine.Kind{
+	"public_session": engine.PublicSession, "private_session": engine.PrivateSession,
+	"public_token": engine.PublicToken, "private_token": engine.PrivateToken,
 }
 
 // stage is a session that is on its way to one of the five states: until
@@ -106,7 +107,7 @@ func (st *stage) settle() {
 }
 
 // maker is the session that can make objects of a kind, in the right hands.
-func (st *stage) maker(kind token.Kind) *session.Session {
+func (st *stage) maker(kind engine.Kind) *session.Session {
 	if kind.Token() {
 		return st.helper
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
@@ -85,7 +86,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	noError(t, s.Logout(ctx))
 	noError(t, s.Login(ctx, token.User, pin(next)))
 
-	for _, kind := range []token.Kind{token.PrivateSession, token.PrivateToken} {
+	for _, kind := range []engine.Kind{engine.PrivateSession, engine.PrivateToken} {
 		template := object.Template{
 			object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyAES), object.AttrEncrypt.Is(true),
 			object.AttrToken.Is(kind.Token()), object.AttrLabel.Is(kind.String()), object.AttrValue.Is([]byte(key)),
@@ -106,7 +107,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		s any
 	}
 	show(hidden{p, s}, &hidden{p, r.token}, []hidden{{p: p}})
-	_, priv := pair(t, s, token.PrivateToken, "k", object.AttrAlwaysAuthenticate.Is(true))
+	_, priv := pair(t, s, engine.PrivateToken, "k", object.AttrAlwaysAuthenticate.Is(true))
 	op := must(s.NewSign(ctx, mechanism.ECDSA{}, priv))(t)
 	must(op.Write([]byte("a message")))(t)
 	noError(t, op.Login(ctx, pin(next)))

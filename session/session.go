@@ -5,6 +5,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
@@ -14,7 +15,7 @@ import (
 // for concurrent use: operations are values of their own, and none blocks
 // another.
 type Session struct {
-	seat *token.Seat
+	seat *engine.Session
 	rw   bool
 }
 
@@ -42,12 +43,12 @@ func WithPINFunc(ask token.PINFunc) Option { return func(c *config) { c.ask = as
 // known. Errors: ckr.TokenNotPresent and ckr.DeviceRemoved,
 // ckr.TokenNotInitialized, ckr.TokenWriteProtected,
 // ckr.SessionReadWriteSOExists.
-func Open(ctx context.Context, t *token.Token, opts ...Option) (*Session, error) {
+func Open(ctx context.Context, t *engine.Token, opts ...Option) (*Session, error) {
 	var c config
 	for _, o := range opts {
 		o(&c)
 	}
-	seat, err := t.Seat(ctx, c.rw)
+	seat, err := t.OpenSession(ctx, c.rw)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func (s *Session) Info() (Info, error) {
 }
 
 // Token returns the application's view of the token.
-func (s *Session) Token() *token.Token { return s.seat.Token() }
+func (s *Session) Token() *engine.Token { return s.seat.Token() }
 
 // Login logs the application in to the token, in all its sessions; see
 // token.Seat.Login. The caller clears the PIN.

@@ -8,10 +8,12 @@ import (
 	"sync"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // prepare returns what one-shot operations hand on: the digest of data, or
@@ -51,7 +53,7 @@ func digestOnce(h crypto.Hash, data []byte) []byte {
 // NewSign and Login.
 func (s *Session) Sign(ctx context.Context, m mechanism.Mechanism, key *object.Object, data []byte) ([]byte, error) {
 	const op = "sign"
-	g, err := s.seat.Grant(ctx, op, key, token.ToSign, m)
+	g, err := s.seat.Grant(ctx, op, key, engine.ToSign, m)
 	if err != nil {
 		return nil, err
 	}
@@ -59,13 +61,13 @@ func (s *Session) Sign(ctx context.Context, m mechanism.Mechanism, key *object.O
 	if g.InSession() {
 		return g.Compute(op, soft.Sign, prepared, in)
 	}
-	return s.sign(ctx, op, g, token.Auth{}, prepared, in)
+	return s.sign(ctx, op, g, driver.Auth{}, prepared, in)
 }
 
-func (s *Session) sign(ctx context.Context, op string, g token.Grant, a token.Auth, m mechanism.Mechanism, in []byte) (sig []byte, err error) {
+func (s *Session) sign(ctx context.Context, op string, g engine.Grant, a driver.Auth, m mechanism.Mechanism, in []byte) (sig []byte, err error) {
 	err = s.seat.Use(ctx, op, g, a,
-		func(ctx context.Context, b token.Backend, ref token.Ref) (err error) {
-			signer, ok := b.(token.Signer)
+		func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
+			signer, ok := b.(driver.Signer)
 			if !ok {
 				return ckr.New(ckr.FunctionNotSupported, "", nil)
 			}
@@ -88,7 +90,7 @@ func (s *Session) sign(ctx context.Context, op string, g token.Grant, a token.Au
 // ckr.SignatureInvalid, ckr.SignatureLenRange, and those of Sign.
 func (s *Session) Verify(ctx context.Context, m mechanism.Mechanism, key *object.Object, data, sig []byte) error {
 	const op = "verify"
-	g, err := s.seat.Grant(ctx, op, key, token.ToVerify, m)
+	g, err := s.seat.Grant(ctx, op, key, engine.ToVerify, m)
 	if err != nil {
 		return err
 	}
@@ -102,9 +104,9 @@ func (s *Session) Verify(ctx context.Context, m mechanism.Mechanism, key *object
 	return s.verify(ctx, op, g, prepared, in, sig)
 }
 
-func (s *Session) verify(ctx context.Context, op string, g token.Grant, m mechanism.Mechanism, in, sig []byte) error {
-	return s.seat.Use(ctx, op, g, token.Auth{},
-		func(context.Context, token.Backend, token.Ref) error {
+func (s *Session) verify(ctx context.Context, op string, g engine.Grant, m mechanism.Mechanism, in, sig []byte) error {
+	return s.seat.Use(ctx, op, g, driver.Auth{},
+		func(context.Context, driver.Backend, driver.Ref) error {
 			return ckr.Newf(ckr.FunctionNotSupported, "", "cards do not verify")
 		},
 		func(k *soft.Material) error { return soft.Verify(k, m, in, sig) })
@@ -114,12 +116,12 @@ func (s *Session) verify(ctx context.Context, op string, g token.Grant, m mechan
 // C_SignFinal). It is safe for concurrent use, but parts have an order.
 type SignOp struct {
 	s    *Session
-	g    token.Grant
+	g    engine.Grant
 	size int
 
 	mu   sync.Mutex
 	in   input
-	auth token.Auth
+	auth driver.Auth
 	done bool
 }
 
@@ -127,7 +129,7 @@ type SignOp struct {
 // was called. Errors: as of Sign.
 func (s *Session) NewSign(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*SignOp, error) {
 	const op = "sign"
-	g, err := s.seat.Grant(ctx, op, key, token.ToSign, m)
+	g, err := s.seat.Grant(ctx, op, key, engine.ToSign, m)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +213,7 @@ func (o *SignOp) Login(ctx context.Context, p token.PIN) error {
 	return consent(ctx, o.s, o.g, &o.auth, p)
 }
 
-func consent(ctx context.Context, s *Session, g token.Grant, a *token.Auth, p token.PIN) error {
+func consent(ctx context.Context, s *Session, g engine.Grant, a *driver.Auth, p token.PIN) error {
 	if err := s.seat.Consent(ctx, g, p); err != nil {
 		return err
 	}
@@ -260,7 +262,7 @@ func (o *SignOp) end() {
 // C_VerifyFinal).
 type VerifyOp struct {
 	s *Session
-	g token.Grant
+	g engine.Grant
 
 	mu   sync.Mutex
 	in   input
@@ -272,7 +274,7 @@ type VerifyOp struct {
 // Verify.
 func (s *Session) NewVerify(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*VerifyOp, error) {
 	const op = "verify"
-	g, err := s.seat.Grant(ctx, op, key, token.ToVerify, m)
+	g, err := s.seat.Grant(ctx, op, key, engine.ToVerify, m)
 	if err != nil {
 		return nil, err
 	}

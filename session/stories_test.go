@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -25,7 +26,7 @@ func TestUserAndSOInTwoApplications(t *testing.T) {
 	a := newRig(t)
 	b := a.application()
 	so, user := a.openAs(token.SO), b.openAs(token.User)
-	_, priv := pair(t, user, token.PrivateToken, "k")
+	_, priv := pair(t, user, engine.PrivateToken, "k")
 	noError(t, so.InitPIN(ctx, pin("111111")))
 	must(user.Sign(ctx, mechanism.ECDSA{}, priv, make([]byte, 32)))(t)
 	b.logout(user)
@@ -44,7 +45,7 @@ func TestWrongPINOfOneApplicationKeepsTheOthersLogin(t *testing.T) {
 		a := newRig(t, virtual.As(persona))
 		b := a.application()
 		mine, other := a.openAs(token.User), b.open(true)
-		_, priv := pair(t, mine, token.PrivateToken, "k")
+		_, priv := pair(t, mine, engine.PrivateToken, "k")
 		for range 2 {
 			isCode(t, other.Login(ctx, token.User, pin(wrongPIN)), ckr.PINIncorrect)
 			inState(t, mine, token.RWUser)
@@ -65,7 +66,7 @@ func TestKeptPINIsNotSpent(t *testing.T) {
 	a := newRig(t)
 	b := a.application()
 	mine, other := a.openAs(token.User), b.open(true)
-	_, priv := pair(t, mine, token.PrivateToken, "k")
+	_, priv := pair(t, mine, engine.PrivateToken, "k")
 	for range 2 {
 		isCode(t, other.Login(ctx, token.User, pin(wrongPIN)), ckr.PINIncorrect)
 	}
@@ -84,9 +85,9 @@ func TestResetByAnotherProgramLogsOut(t *testing.T) {
 	r := newRig(t, w.option())
 	s := r.openAs(token.User)
 	other := r.application().openAs(token.User)
-	_, priv := pair(t, s, token.PrivateToken, "k")
-	public := must(s.Create(ctx, data(token.PublicToken, "public")...))(t)
-	mine := must(s.Create(ctx, data(token.PrivateSession, "mine")...))(t)
+	_, priv := pair(t, s, engine.PrivateToken, "k")
+	public := must(s.Create(ctx, data(engine.PublicToken, "public")...))(t)
+	mine := must(s.Create(ctx, data(engine.PrivateSession, "mine")...))(t)
 	op := must(s.NewSign(ctx, mechanism.ECDSA{}, priv))(t)
 
 	noError(t, r.readers.Reset(reader))
@@ -119,8 +120,8 @@ func TestVerificationOfAnotherProgramIsNotOurs(t *testing.T) {
 	w := &watcher{}
 	r := newRig(t, w.option())
 	s := r.openAs(token.User)
-	_, priv := pair(t, s, token.PrivateToken, "k")
-	o := must(s.Create(ctx, data(token.PrivateToken, "secret")...))(t)
+	_, priv := pair(t, s, engine.PrivateToken, "k")
+	o := must(s.Create(ctx, data(engine.PrivateToken, "secret")...))(t)
 	r.logout(s)
 	raw := r.raw()
 	raw.application()
@@ -131,7 +132,7 @@ func TestVerificationOfAnotherProgramIsNotOurs(t *testing.T) {
 	isCode(t, err, ckr.KeyHandleInvalid)
 	_, err = s.Attributes(ctx, o, object.AttrValue.Type)
 	isCode(t, err, ckr.ObjectHandleInvalid)
-	_, err = s.Create(ctx, data(token.PrivateToken, "new")...)
+	_, err = s.Create(ctx, data(engine.PrivateToken, "new")...)
 	isCode(t, err, ckr.UserNotLoggedIn)
 	for _, empty := range []token.PIN{{}, pin("")} {
 		hasCode(t, s.Login(ctx, token.User, empty), "CKR_PIN_LEN_RANGE|CKR_ARGUMENTS_BAD")
@@ -151,7 +152,7 @@ func TestForeignVisitKeepsOurLogin(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(t)
 	s := r.openAs(token.User)
-	_, priv := pair(t, s, token.PrivateToken, "k")
+	_, priv := pair(t, s, engine.PrivateToken, "k")
 	raw := r.raw()
 	for range 3 {
 		raw.send(0x00, 0xA4, 0x00, 0x0C, 0x02, 0x3F, 0x00)
@@ -169,14 +170,14 @@ func TestObjectsOfAnotherProgramShowUp(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(t)
 	s := r.open(true)
-	gone := must(s.Create(ctx, data(token.PublicToken, "gone")...))(t)
+	gone := must(s.Create(ctx, data(engine.PublicToken, "gone")...))(t)
 	if diff := cmp.Diff([]string{"gone"}, labels(t, s)); diff != "" {
 		t.Error(diff)
 	}
 
 	foreign := foreignRig(t, r)
 	f := foreign.open(true)
-	must(f.Create(ctx, data(token.PublicToken, "new")...))(t)
+	must(f.Create(ctx, data(engine.PublicToken, "new")...))(t)
 	o, _ := labelled(t, f, "gone")
 	noError(t, f.Destroy(ctx, o))
 
@@ -194,7 +195,7 @@ func TestFindHoldsNothingWhileItYields(t *testing.T) {
 	r := newRig(t)
 	s := r.openAs(token.User)
 	for _, label := range []string{"a", "b", "c"} {
-		must(s.Create(ctx, data(token.PrivateToken, label)...))(t)
+		must(s.Create(ctx, data(engine.PrivateToken, label)...))(t)
 	}
 	other := r.application()
 	var seen []string
@@ -214,7 +215,7 @@ func TestFindHoldsNothingWhileItYields(t *testing.T) {
 			noError(t, <-done)
 		}
 		find(t, s)
-		must(s.Create(ctx, data(token.PublicToken, "made in the loop")...))(t)
+		must(s.Create(ctx, data(engine.PublicToken, "made in the loop")...))(t)
 		noError(t, s.Destroy(ctx, o))
 	}
 	if diff := cmp.Diff([]string{"a", "b", "c"}, seen); diff != "" {
@@ -228,8 +229,8 @@ func TestFindAfterLogoutYieldsNothingPrivate(t *testing.T) {
 	r := newRig(t)
 	s := r.openAs(token.User)
 	for _, label := range []string{"a", "b"} {
-		must(s.Create(ctx, data(token.PrivateToken, label)...))(t)
-		must(s.Create(ctx, data(token.PublicToken, label+" public")...))(t)
+		must(s.Create(ctx, data(engine.PrivateToken, label)...))(t)
+		must(s.Create(ctx, data(engine.PublicToken, label+" public")...))(t)
 	}
 	first := true
 	for o, err := range s.Find(ctx) {
@@ -253,7 +254,7 @@ func TestHiddenAttributesNeverMatch(t *testing.T) {
 	r := newRig(t)
 	s := r.openAs(token.User)
 	value := []byte("0123456789abcdef")
-	for _, kind := range []token.Kind{token.PublicSession, token.PrivateSession, token.PrivateToken} {
+	for _, kind := range []engine.Kind{engine.PublicSession, engine.PrivateSession, engine.PrivateToken} {
 		must(s.Create(ctx, object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyAES),
 			object.AttrToken.Is(kind.Token()), object.AttrPrivate.Is(kind.Private()),
 			object.AttrLabel.Is(kind.String()), object.AttrValue.Is(value)))(t)
@@ -271,7 +272,7 @@ func TestHiddenAttributesNeverMatch(t *testing.T) {
 		}
 	}
 	// Of what may be read, the value finds.
-	must(s.Create(ctx, data(token.PrivateToken, "d", object.AttrValue.Is(value))...))(t)
+	must(s.Create(ctx, data(engine.PrivateToken, "d", object.AttrValue.Is(value))...))(t)
 	if diff := cmp.Diff([]string{"d"}, labels(t, s, object.AttrValue.Is(value))); diff != "" {
 		t.Error(diff)
 	}
@@ -282,9 +283,9 @@ func TestBadHandles(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(t)
 	s := r.openAs(token.User)
-	own := must(s.Create(ctx, data(token.PublicSession, "o")...))(t)
+	own := must(s.Create(ctx, data(engine.PublicSession, "o")...))(t)
 	foreignSession := r.application().openAs(token.User)
-	foreign := must(foreignSession.Create(ctx, data(token.PublicSession, "f")...))(t)
+	foreign := must(foreignSession.Create(ctx, data(engine.PublicSession, "f")...))(t)
 	for name, o := range map[string]*object.Object{
 		"nil":         nil,
 		"zero value":  new(object.Object),
@@ -318,8 +319,8 @@ func TestBadHandles(t *testing.T) {
 func TestCancelledCallersReturnAtOnce(t *testing.T) {
 	r := newRig(t)
 	s := r.openAs(token.User)
-	o := must(s.Create(r.ctx, data(token.PublicToken, "o")...))(t)
-	pub, priv := pair(t, s, token.PrivateToken, "k")
+	o := must(s.Create(r.ctx, data(engine.PublicToken, "o")...))(t)
+	pub, priv := pair(t, s, engine.PrivateToken, "k")
 	before := r.card.Exchanges()
 	ended, cancel := context.WithCancel(r.ctx)
 	cancel()
@@ -349,7 +350,7 @@ func TestCancelledCallersReturnAtOnce(t *testing.T) {
 func TestCancelledWhileTheCardIsTaken(t *testing.T) {
 	r := newRig(t)
 	s := r.openAs(token.User)
-	_, priv := pair(t, s, token.PrivateToken, "k")
+	_, priv := pair(t, s, engine.PrivateToken, "k")
 	other := r.raw()
 	begun := must(other.begin())(t)
 	ctx, cancel := context.WithCancelCause(r.ctx)

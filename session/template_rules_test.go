@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -29,7 +30,7 @@ func TestTemplates(t *testing.T) {
 			t.Errorf("no test runs %v", r)
 			continue
 		}
-		for _, kind := range []token.Kind{token.PrivateSession, token.PrivateToken} {
+		for _, kind := range []engine.Kind{engine.PrivateSession, engine.PrivateToken} {
 			t.Run(r.condition+"/"+kind.String(), func(t *testing.T) {
 				rig := newRig(t)
 				x := &templateTest{t: t, rig: rig, s: rig.openAs(token.User), kind: kind, codes: r.code}
@@ -47,7 +48,7 @@ type templateTest struct {
 	t     *testing.T
 	rig   *rig
 	s     *session.Session
-	kind  token.Kind
+	kind  engine.Kind
 	codes string
 	tried bool
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
@@ -30,14 +31,14 @@ func TestCardOfAnotherMaker(t *testing.T) {
 		t.Errorf("before login %v are found", private)
 	}
 	// The card writes for the user only, public objects too.
-	_, err := s.Create(ctx, data(token.PublicToken, "early")...)
+	_, err := s.Create(ctx, data(engine.PublicToken, "early")...)
 	isCode(t, err, ckr.UserNotLoggedIn)
 	if diff := cmp.Diff(public, labels(t, s)); diff != "" {
 		t.Error(diff)
 	}
 	noError(t, s.Login(ctx, token.User, pin(userPIN)))
 	all := labels(t, s)
-	for _, kind := range []token.Kind{token.PublicToken, token.PrivateToken} {
+	for _, kind := range []engine.Kind{engine.PublicToken, engine.PrivateToken} {
 		o := must(s.Create(ctx, data(kind, kind.String())...))(t)
 		if v := must(object.Get(ctx, o, object.AttrValue))(t); string(v) != "value of "+kind.String() {
 			t.Errorf("%v: the value is %q", kind, v)
@@ -61,7 +62,7 @@ func TestCardOfAnotherMaker(t *testing.T) {
 		}
 		noError(t, s.Destroy(ctx, made))
 	}
-	_, priv := pair(t, s, token.PrivateToken, "new key")
+	_, priv := pair(t, s, engine.PrivateToken, "new key")
 	must(s.Sign(ctx, mechanism.ECDSA{}, priv, make([]byte, 32)))(t)
 	for _, o := range find(t, s, object.AttrLabel.Is("new key")) {
 		noError(t, s.Destroy(ctx, o))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
@@ -25,8 +26,8 @@ func TestPINGoesToNoOtherCard(t *testing.T) {
 
 	r := newRig(t)
 	s := r.openAs(token.User)
-	_, priv := pair(t, s, token.PrivateToken, "k")
-	o := must(s.Create(ctx, data(token.PublicToken, "o")...))(t)
+	_, priv := pair(t, s, engine.PrivateToken, "k")
+	o := must(s.Create(ctx, data(engine.PublicToken, "o")...))(t)
 	noError(t, r.readers.Remove(reader))
 	noError(t, r.readers.Insert(reader, second.card))
 	w.forget()
@@ -55,8 +56,8 @@ func TestConsentIsForTheNextUseOnly(t *testing.T) {
 	r := newRig(t, w.option())
 	s := r.openAs(token.User)
 	always := object.AttrAlwaysAuthenticate.Is(true)
-	_, priv := pair(t, s, token.PrivateToken, "always", always)
-	_, plain := pair(t, s, token.PrivateToken, "plain")
+	_, priv := pair(t, s, engine.PrivateToken, "always", always)
+	_, plain := pair(t, s, engine.PrivateToken, "plain")
 	for range 2 {
 		op := must(s.NewSign(ctx, mechanism.ECDSA{}, priv))(t)
 		must(op.Write(make([]byte, 32)))(t)
@@ -87,7 +88,7 @@ func TestResetBetweenConsentAndUse(t *testing.T) {
 	w := &watcher{}
 	r := newRig(t, h.option(), w.option())
 	s := r.openAs(token.User)
-	_, priv := pair(t, s, token.PrivateToken, "k", object.AttrAlwaysAuthenticate.Is(true))
+	_, priv := pair(t, s, engine.PrivateToken, "k", object.AttrAlwaysAuthenticate.Is(true))
 	for _, ins := range []byte{0x20, 0x22, 0x2A} {
 		for _, kind := range []virtual.FaultKind{virtual.ResetBefore, virtual.ResetAfter} {
 			op := must(s.NewSign(ctx, mechanism.ECDSA{}, priv))(t)
@@ -165,7 +166,7 @@ func TestUsesInTrouble(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			start := func(t *testing.T) *faultRig {
 				x := newFaultRig(t)
-				pair(t, x.s, token.PrivateToken, "k")
+				pair(t, x.s, engine.PrivateToken, "k")
 				return x
 			}
 			x := start(t)

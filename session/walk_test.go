@@ -10,9 +10,11 @@ import (
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // walkSteps is how many steps TestWalk does in all. The long walk, under the
@@ -60,7 +62,7 @@ type walker struct {
 type walkObject struct {
 	o       *object.Object
 	label   string
-	kind    token.Kind
+	kind    engine.Kind
 	value   []byte
 	visible bool // the handle is good
 }
@@ -217,7 +219,7 @@ func (w *walker) loggedOut() {
 			w.forget(o.o)
 			o.visible = false
 		}
-		if o.kind != token.PrivateSession {
+		if o.kind != engine.PrivateSession {
 			left = append(left, o)
 		}
 	}
@@ -263,9 +265,9 @@ func (w *walker) failedFind(ctx context.Context) error {
 
 // create makes an object; token objects are rare, for cards are small.
 func (w *walker) create(ctx context.Context) string {
-	kind := token.Kind(w.random.IntN(2))
+	kind := engine.Kind(w.random.IntN(2))
 	if w.random.IntN(100) == 0 {
-		kind = token.Kind(2 + w.random.IntN(2))
+		kind = engine.Kind(2 + w.random.IntN(2))
 	}
 	if kind.Token() && (w.count(true) >= 1 || w.app.created.Add(1) > walkCreated) || w.count(false) > 20 {
 		return w.destroy(ctx)
@@ -273,7 +275,7 @@ func (w *walker) create(ctx context.Context) string {
 	w.made++
 	made := &walkObject{label: fmt.Sprintf("%s %d", w.name, w.made), kind: kind, value: fmt.Append(nil, "value ", w.made), visible: true}
 	o, err := w.session.Create(ctx, data(kind, made.label, object.AttrValue.Is(made.value))...)
-	code := token.Access(w.state(), kind, token.Create)
+	code := engine.Access(w.state(), kind, driver.Create)
 	if err == nil {
 		made.o = o
 		w.objects = append(w.objects, made)
@@ -359,7 +361,7 @@ func (w *walker) set(ctx context.Context) string {
 	if err == nil {
 		o.label = label
 	}
-	return unless(fmt.Sprintf("set a %v in %v", o.kind, w.state()), err, token.Access(w.state(), o.kind, token.Modify))
+	return unless(fmt.Sprintf("set a %v in %v", o.kind, w.state()), err, engine.Access(w.state(), o.kind, driver.Modify))
 }
 
 // copy makes a session object of an object.
@@ -369,9 +371,9 @@ func (w *walker) copy(ctx context.Context) string {
 		return ""
 	}
 	w.made++
-	made := &walkObject{label: fmt.Sprintf("%s %d", w.name, w.made), kind: token.PublicSession, value: o.value, visible: true}
+	made := &walkObject{label: fmt.Sprintf("%s %d", w.name, w.made), kind: engine.PublicSession, value: o.value, visible: true}
 	if o.kind.Private() {
-		made.kind = token.PrivateSession
+		made.kind = engine.PrivateSession
 	}
 	handle, err := w.session.Copy(ctx, o.o, object.AttrLabel.Is(made.label), object.AttrToken.Is(false))
 	if !o.visible {
@@ -381,7 +383,7 @@ func (w *walker) copy(ctx context.Context) string {
 		made.o = handle
 		w.objects = append(w.objects, made)
 	}
-	return unless(fmt.Sprintf("copy a %v in %v", o.kind, w.state()), err, token.Access(w.state(), made.kind, token.Create))
+	return unless(fmt.Sprintf("copy a %v in %v", o.kind, w.state()), err, engine.Access(w.state(), made.kind, driver.Create))
 }
 
 func (w *walker) destroy(ctx context.Context) string {
@@ -402,7 +404,7 @@ func (w *walker) destroy(ctx context.Context) string {
 			}
 		}
 	}
-	return unless(fmt.Sprintf("destroy a %v in %v", o.kind, w.state()), err, token.Access(w.state(), o.kind, token.Destroy))
+	return unless(fmt.Sprintf("destroy a %v in %v", o.kind, w.state()), err, engine.Access(w.state(), o.kind, driver.Destroy))
 }
 
 // useVoid uses a handle that means nothing any more, or that of another

@@ -4,9 +4,11 @@ import (
 	"context"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/codes"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // Wrap returns a private or secret key encrypted by another (C_WrapKey, PKCS
@@ -15,11 +17,11 @@ import (
 // ckr.KeyFunctionNotPermitted, ckr.MechanismInvalid, and those of
 // token.Seat.WrapKey.
 func (s *Session) Wrap(ctx context.Context, m mechanism.Mechanism, wrapping, key *object.Object) ([]byte, error) {
-	g, err := s.grantKey(ctx, token.ToWrap, wrapping, m)
+	g, err := s.grantKey(ctx, engine.ToWrap, wrapping, m)
 	if err != nil {
 		return nil, err
 	}
-	return s.seat.WrapKey(ctx, g, token.Auth{}, m, key)
+	return s.seat.WrapKey(ctx, g, driver.Auth{}, m, key)
 }
 
 // Unwrap makes a key of what Wrap returned (C_UnwrapKey, PKCS #11 v3.2
@@ -28,11 +30,11 @@ func (s *Session) Wrap(ctx context.Context, m mechanism.Mechanism, wrapping, key
 // ckr.KeyFunctionNotPermitted, ckr.MechanismInvalid, and those of
 // token.Seat.UnwrapKey.
 func (s *Session) Unwrap(ctx context.Context, m mechanism.Mechanism, unwrapping *object.Object, wrapped []byte, template ...object.Attribute) (*object.Object, error) {
-	g, err := s.grantKey(ctx, token.ToUnwrap, unwrapping, m)
+	g, err := s.grantKey(ctx, engine.ToUnwrap, unwrapping, m)
 	if err != nil {
 		return nil, err
 	}
-	return s.seat.UnwrapKey(ctx, g, token.Auth{}, m, wrapped, template)
+	return s.seat.UnwrapKey(ctx, g, driver.Auth{}, m, wrapped, template)
 }
 
 // WrapAuthenticated is Wrap with associated data that is authenticated, too
@@ -59,7 +61,7 @@ func (s *Session) UnwrapAuthenticated(ctx context.Context, m mechanism.Mechanism
 // associate puts associated data into a mechanism.
 func associate(op string, m mechanism.Mechanism, data []byte) (mechanism.Mechanism, error) {
 	if mechanism.Resolve(m) == nil {
-		return nil, token.Wrap(op, mechanism.Check(nil))
+		return nil, codes.Wrap(op, mechanism.Check(nil))
 	}
 	out, own, ok := mechanism.Associate(m, data)
 	if !ok {

@@ -6,9 +6,9 @@ import (
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
 )
 
 // TestKeysOfEveryKindTravel wraps and unwraps keys, which then do what they
@@ -160,23 +160,23 @@ func TestKeysOfTheCardUnwrapButDoNotLeave(t *testing.T) {
 func TestConsentGoesWithOneUse(t *testing.T) {
 	ctx := t.Context()
 	a := newAttacker(t)
-	pub, other := pair(t, a.s, token.PrivateSession, "other")
+	pub, other := pair(t, a.s, engine.PrivateSession, "other")
 	_ = other
-	_, priv := pair(t, a.s, token.PrivateToken, "k", object.AttrAlwaysAuthenticate.Is(true), object.AttrDerive.Is(true), object.AttrSign.Is(true))
+	_, priv := pair(t, a.s, engine.PrivateToken, "k", object.AttrAlwaysAuthenticate.Is(true), object.AttrDerive.Is(true), object.AttrSign.Is(true))
 	point := must(object.Get(ctx, pub, object.AttrECPoint))(t)
 	m := mechanism.ECDH{Public: point}
 	_, err := a.s.Derive(ctx, m, priv)
 	isCode(t, err, ckr.UserNotLoggedIn)
-	op := must(a.s.NewKeyOp(ctx, token.ToDerive, m, priv))(t)
+	op := must(a.s.NewKeyOp(ctx, engine.ToDerive, m, priv))(t)
 	isCode(t, op.Login(ctx, pin(wrongPIN)), ckr.PINIncorrect)
 	noError(t, op.Login(ctx, pin(userPIN)))
 	must(op.Derive(ctx))(t)
 	_, err = op.Derive(ctx)
 	isCode(t, err, ckr.OperationNotInitialized)
-	again := must(a.s.NewKeyOp(ctx, token.ToDerive, m, priv))(t)
+	again := must(a.s.NewKeyOp(ctx, engine.ToDerive, m, priv))(t)
 	_, err = again.Derive(ctx)
 	isCode(t, err, ckr.UserNotLoggedIn)
-	_, err = a.s.NewKeyOp(ctx, token.ToSign, mechanism.ECDSA{}, priv)
+	_, err = a.s.NewKeyOp(ctx, engine.ToSign, mechanism.ECDSA{}, priv)
 	isCode(t, err, ckr.ArgumentsBad)
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/internal/spec"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
@@ -139,7 +140,7 @@ func TestEveryFunctionWithEveryKey(t *testing.T) {
 	ctx := t.Context()
 	s := newRig(t).openAs(token.User)
 	on, off := keyring(t, s)
-	noKey := must(s.Create(ctx, data(token.PublicSession, "no key")...))(t)
+	noKey := must(s.Create(ctx, data(engine.PublicSession, "no key")...))(t)
 	for name, v := range verbs(t, s) {
 		listed := codesOf(t, v.functions)
 		check := func(what string, err error, want ...ckr.Code) {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/internal/codes"
 )
 
 // Event is a change of a slot: a card came or went, or the reader did.
@@ -102,5 +102,5 @@ func (l *List) reason(op string, err error) error {
 	if l.isClosed() {
 		return ckr.New(ckr.CryptokiNotInitialized, op, nil)
 	}
-	return token.Wrap(op, err)
+	return codes.Wrap(op, err)
 }

@@ -17,12 +17,13 @@ import (
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 	"github.com/go-cryptoki/cryptoki/token/pkcs15"
 )
 
 func newList(t *testing.T, p apdu.Provider) *slot.List {
 	t.Helper()
-	l := slot.NewList(p, []token.Driver{pkcs15.Driver()})
+	l := slot.NewList(p, []driver.Driver{pkcs15.Driver()})
 	t.Cleanup(func() { l.Close() })
 	return l
 }

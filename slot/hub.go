@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 )
 
 // Hub holds the readers and cards of one Provider for all applications of the
@@ -40,7 +40,7 @@ type reader struct {
 	probe   *probe // under way, or nil
 	conn    *apdu.Conn
 	found   []recognised // whence the cards are
-	cards   []*token.Card
+	cards   []*engine.Card
 	err     error // why the card has no token
 }
 

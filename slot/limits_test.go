@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/slot"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // plain is a Provider of one reader with a card that knows nothing but
@@ -70,11 +70,11 @@ func TestLimitsOfTheCardAreReadWhereTheyMatter(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p := &plain{info: test.info, efATR: test.efATR}
 			most := -1
-			d := token.Driver{Name: "limits", Probe: func(_ context.Context, c *apdu.Conn) ([]token.Backend, error) {
+			d := driver.Driver{Name: "limits", Probe: func(_ context.Context, c *apdu.Conn) ([]driver.Backend, error) {
 				most = c.Capabilities().MaxCommand
 				return nil, nil
 			}}
-			l := slot.NewList(p, []token.Driver{d})
+			l := slot.NewList(p, []driver.Driver{d})
 			defer l.Close()
 			_, err := l.Slots(t.Context(), false)
 			must(t, err)

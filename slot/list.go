@@ -8,21 +8,23 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/internal/codes"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // List is the slots as one PKCS #11 application sees them. It is safe for
 // concurrent use.
 type List struct {
 	hub     *Hub
-	drivers []token.Driver
+	drivers []driver.Driver
 	opts    []apdu.Option
 
 	open context.Context // until Close
 	end  context.CancelFunc
 
 	mu       sync.Mutex
-	tokens   map[*token.Card]*token.Token
+	tokens   map[*engine.Card]*engine.Token
 	arrivals arrivals
 	legacy   bool // for the tokens
 }
@@ -30,8 +32,8 @@ type List struct {
 // NewList returns the view of a new application of p. The drivers are asked in
 // their order about each card that comes, and each may find tokens on it;
 // those of the first List of a Provider that meets a card decide.
-func NewList(p apdu.Provider, drivers []token.Driver, opts ...apdu.Option) *List {
-	l := &List{hub: hubOf(p), drivers: drivers, opts: opts, tokens: make(map[*token.Card]*token.Token)}
+func NewList(p apdu.Provider, drivers []driver.Driver, opts ...apdu.Option) *List {
+	l := &List{hub: hubOf(p), drivers: drivers, opts: opts, tokens: make(map[*engine.Card]*engine.Token)}
 	l.open, l.end = context.WithCancel(context.Background())
 	l.hub.join()
 	return l
@@ -76,7 +78,7 @@ func (l *List) slots(ctx context.Context, cares func(reader string) bool) ([]*Sl
 		return nil, ckr.New(ckr.CryptokiNotInitialized, op, nil)
 	}
 	if err := l.hub.look(ctx, l.drivers, l.opts, cares); err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	h := l.hub
 	h.mu.Lock()
@@ -138,7 +140,7 @@ func (l *List) Slot(ctx context.Context, id ID) (*Slot, error) {
 }
 
 // token returns the application's view of a card.
-func (l *List) token(c *token.Card) (*token.Token, error) {
+func (l *List) token(c *engine.Card) (*engine.Token, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.isClosed() {
@@ -187,7 +189,7 @@ func (l *List) Close() error {
 
 // closeTokens logs out of all tokens at once, so that a reader that hangs does
 // not keep the others logged in.
-func closeTokens(ctx context.Context, tokens map[*token.Card]*token.Token) error {
+func closeTokens(ctx context.Context, tokens map[*engine.Card]*engine.Token) error {
 	ended := make(chan error, len(tokens))
 	for _, t := range tokens {
 		go func() { ended <- t.Close(ctx) }()

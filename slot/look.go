@@ -6,13 +6,13 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // look brings the readers up to date and has cards probed that are new. It
 // waits for the probes of the readers that the caller cares for. Only one
 // caller looks at a time; the others wait for it, though not for its probes.
-func (h *Hub) look(ctx context.Context, drivers []token.Driver, opts []apdu.Option, cares func(reader string) bool) error {
+func (h *Hub) look(ctx context.Context, drivers []driver.Driver, opts []apdu.Option, cares func(reader string) bool) error {
 	probes, err := h.glance(ctx, drivers, opts)
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (h *Hub) look(ctx context.Context, drivers []token.Driver, opts []apdu.Opti
 }
 
 // glance looks and begins the probes; it returns those under way.
-func (h *Hub) glance(ctx context.Context, drivers []token.Driver, opts []apdu.Option) (map[string]*probe, error) {
+func (h *Hub) glance(ctx context.Context, drivers []driver.Driver, opts []apdu.Option) (map[string]*probe, error) {
 	select {
 	case h.looking <- struct{}{}:
 		defer func() { <-h.looking }()

@@ -8,7 +8,8 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // probe is a look at a card that is new. It goes on when nobody waits for it:
@@ -23,7 +24,7 @@ type probe struct {
 const patience = 10 * time.Second
 
 // begin starts the probe of a reader's card. The caller holds h.mu.
-func (h *Hub) begin(r *reader, drivers []token.Driver, opts []apdu.Option) *probe {
+func (h *Hub) begin(r *reader, drivers []driver.Driver, opts []apdu.Option) *probe {
 	p := &probe{make(chan struct{}), make(chan struct{})}
 	ctx := h.ctx
 	go func() {
@@ -51,7 +52,7 @@ var errProbing = errors.New("the card has not answered yet")
 
 // probe connects to a card and lets the drivers look at it, in their order. A
 // card that cannot be read keeps the reason.
-func (h *Hub) probe(ctx context.Context, r *reader, p *probe, drivers []token.Driver, opts []apdu.Option) {
+func (h *Hub) probe(ctx context.Context, r *reader, p *probe, drivers []driver.Driver, opts []apdu.Option) {
 	conn, err := apdu.Dial(ctx, h.provider, r.name, opts...)
 	if err != nil {
 		h.settle(r, p, nil, nil, err)
@@ -69,12 +70,12 @@ func (h *Hub) probe(ctx context.Context, r *reader, p *probe, drivers []token.Dr
 type recognised struct {
 	driver  string
 	index   int // among the driver's
-	backend token.Backend
+	backend driver.Backend
 }
 
 // recognise asks all drivers: a card may have applications of several
 // families. Where one has found tokens, another's failure does not count.
-func recognise(ctx context.Context, conn *apdu.Conn, drivers []token.Driver) (found []recognised, err error) {
+func recognise(ctx context.Context, conn *apdu.Conn, drivers []driver.Driver) (found []recognised, err error) {
 	if err := readLimits(ctx, conn); err != nil {
 		return nil, err
 	}
@@ -118,6 +119,6 @@ func (h *Hub) settle(r *reader, p *probe, conn *apdu.Conn, found []recognised, e
 		return
 	}
 	for _, f := range found {
-		r.cards = append(r.cards, token.NewCard(f.backend, r.name))
+		r.cards = append(r.cards, engine.NewCard(f.backend, r.name))
 	}
 }

@@ -5,7 +5,8 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/internal/codes"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 )
 
 // ID names a slot. It is given when the slot is first seen, stays with reader,
@@ -37,7 +38,7 @@ type Slot struct {
 	id   ID
 	list *List
 	info Info
-	card *token.Card
+	card *engine.Card
 	err  error
 }
 
@@ -51,11 +52,11 @@ func (s *Slot) Info() Info { return s.info }
 // for as long as the card stays. Errors: ckr.TokenNotPresent,
 // ckr.TokenNotRecognized if no driver knows the card, ckr.DeviceError if it
 // could not be read, ckr.CryptokiNotInitialized if the List is closed.
-func (s *Slot) Token(ctx context.Context) (*token.Token, error) {
+func (s *Slot) Token(ctx context.Context) (*engine.Token, error) {
 	const op = "token"
 	switch {
 	case s.err != nil:
-		return nil, token.Wrap(op, s.err)
+		return nil, codes.Wrap(op, s.err)
 	case s.card == nil:
 		return nil, ckr.New(ckr.TokenNotPresent, op, apdu.ErrNoCard)
 	case !s.card.Alive():

@@ -7,8 +7,8 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/slot"
-	"github.com/go-cryptoki/cryptoki/token"
 )
 
 // ids are the ids of slots by their readers.
@@ -25,7 +25,7 @@ func ids(t *testing.T, l *slot.List, present bool) map[string]slot.ID {
 	return found
 }
 
-func tokenIn(t *testing.T, l *slot.List, id slot.ID) *token.Token {
+func tokenIn(t *testing.T, l *slot.List, id slot.ID) *engine.Token {
 	t.Helper()
 	s, err := l.Slot(t.Context(), id)
 	if err != nil {
@@ -136,7 +136,7 @@ func TestRemovalBetweenTwoLooksIsSeen(t *testing.T) {
 	if tokenIn(t, l, id) == tok {
 		t.Error("the token is that of the card before")
 	}
-	_, err := tok.Seat(t.Context(), false)
+	_, err := tok.OpenSession(t.Context(), false)
 	code(t, err, ckr.DeviceRemoved)
 }
 

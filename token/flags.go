@@ -1,10 +1,6 @@
 package token
 
-import (
-	"strings"
-
-	"github.com/go-cryptoki/cryptoki/ckr"
-)
+import "strings"
 
 // Flags of a token (CK_TOKEN_INFO.flags).
 type Flags uint64
@@ -67,23 +63,4 @@ var flagNames = []struct {
 	{FlagSOPINLocked, "SO_PIN_LOCKED"},
 	{FlagSOPINToBeChanged, "SO_PIN_TO_BE_CHANGED"},
 	{FlagErrorState, "ERROR_STATE"},
-}
-
-// TriesFlags turns the tries left of a PIN into the COUNT_LOW, FINAL_TRY and
-// LOCKED flags of its role.
-func TriesFlags(r Role, t ckr.Tries) (f Flags) {
-	switch {
-	case !t.Known:
-		return 0
-	case t.Left <= 0:
-		f = FlagUserPINLocked
-	case t.Left == 1:
-		f = FlagUserPINFinalTry | FlagUserPINCountLow
-	default:
-		f = FlagUserPINCountLow
-	}
-	if r == SO {
-		f <<= 4 // the SO's flags follow the user's
-	}
-	return f
 }

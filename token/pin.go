@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"unicode/utf8"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 )
@@ -52,7 +51,7 @@ func (p PIN) Reveal() []byte {
 // as one that nobody has typed for this use. It is not sent to the card if that
 // might be the last try: see [ErrLastTry].
 func (p PIN) Remembered() PIN {
-	c := p.clone()
+	c := p.Clone()
 	if c.secret != nil {
 		c.secret.remembered = true
 	}
@@ -78,8 +77,9 @@ func (p PIN) Clear() {
 	}
 }
 
-// clone returns a PIN with bytes of its own.
-func (p PIN) clone() PIN {
+// Clone returns a PIN with bytes of its own, which the caller clears. A PIN that
+// is entered on the reader has none: its clone is the zero PIN.
+func (p PIN) Clone() PIN {
 	if p.secret == nil || p.secret.pad {
 		return PIN{}
 	}
@@ -136,60 +136,3 @@ type PINRequest struct {
 // same PIN wait for one answer. It is called with no lock and no transaction
 // held. The library clears the PIN that it returns.
 type PINFunc func(ctx context.Context, r PINRequest) (PIN, error)
-
-// checkEntered refuses, before the card sees it, a PIN that cannot be right.
-// PKCS #11 v3.2 §5.1.6 keeps CKR_PIN_INVALID for functions that set a PIN.
-func checkEntered(op string, p PIN, min, max int, pad bool) error {
-	switch {
-	case p.IsZero():
-		return ckr.Newf(ckr.ArgumentsBad, op, "no PIN given")
-	case p.IsPad() && pad:
-		return nil
-	case p.IsPad():
-		return ckr.Newf(ckr.ArgumentsBad, op, "the reader has no keys to enter a PIN")
-	case p.Len() == 0 || p.Len() < min || max > 0 && p.Len() > max:
-		return ckr.Newf(ckr.PINLenRange, op, "%s", lengths(min, max))
-	case !wellFormed(p.Reveal()):
-		return ckr.Newf(ckr.PINIncorrect, op, "the PIN holds characters that no PIN of this token has")
-	}
-	return nil
-}
-
-// checkSO is checkEntered for a secret that may be a key: any bytes.
-func (i *Info) checkSO(op string, p PIN) error {
-	lo, hi := i.MinSOPIN, i.MaxSOPIN
-	pad := i.Flags.Has(FlagProtectedAuthPath) && !i.BinarySOPIN
-	err := checkEntered(op, p, lo, hi, pad)
-	if i.BinarySOPIN && ckr.Of(err) == ckr.PINIncorrect {
-		return nil
-	}
-	return err
-}
-
-// checkNew refuses a PIN that is to be set.
-func checkNew(op string, p PIN, min, max int, pad bool) error {
-	err := checkEntered(op, p, min, max, pad)
-	if ckr.Of(err) == ckr.PINIncorrect {
-		return ckr.Newf(ckr.PINInvalid, op, "a PIN is text without control characters")
-	}
-	return err
-}
-
-func lengths(min, max int) string {
-	switch {
-	case max <= 0:
-		return fmt.Sprintf("a PIN has at least %d bytes", min)
-	case min == max:
-		return fmt.Sprintf("it has exactly %d bytes", max)
-	}
-	return fmt.Sprintf("a PIN has %d to %d bytes", min, max)
-}
-
-func wellFormed(b []byte) bool {
-	for _, c := range b {
-		if c < 0x20 || c == 0x7F {
-			return false
-		}
-	}
-	return utf8.Valid(b)
-}

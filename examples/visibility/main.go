@@ -16,7 +16,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 func main() {
@@ -31,15 +33,15 @@ func main() {
 // The rows and columns of the matrix, in the order in which they are printed.
 var (
 	states = []token.State{token.ROPublic, token.ROUser, token.RWPublic, token.RWUser, token.RWSO}
-	kinds  = []token.Kind{token.PublicSession, token.PrivateSession, token.PublicToken, token.PrivateToken}
-	verbs  = []token.Verb{token.Find, token.Read, token.Create, token.Modify, token.Destroy}
+	kinds  = []engine.Kind{engine.PublicSession, engine.PrivateSession, engine.PublicToken, engine.PrivateToken}
+	verbs  = []driver.Verb{driver.Find, driver.Read, driver.Create, driver.Modify, driver.Destroy}
 )
 
 // cell names one outcome.
 type cell struct {
 	state token.State
-	kind  token.Kind
-	verb  token.Verb
+	kind  engine.Kind
+	verb  driver.Verb
 }
 
 // matrix has the outcomes: "✓", "not found", or a CKR_ name.

@@ -4,9 +4,11 @@ import (
 	"context"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // Outcomes that are no return codes.
@@ -18,7 +20,7 @@ const (
 // try makes an object of a kind while the user is logged in, brings the
 // session into a state, and has it do something with the object. An error is
 // one of the preparation.
-func (c *card) try(ctx context.Context, state token.State, kind token.Kind, verb token.Verb) (string, error) {
+func (c *card) try(ctx context.Context, state token.State, kind engine.Kind, verb driver.Verb) (string, error) {
 	// Token objects need a read/write session to be made, whatever the state
 	// that is looked at.
 	maker, err := session.Open(ctx, c.token, session.ReadWrite())
@@ -50,7 +52,7 @@ func (c *card) try(ctx context.Context, state token.State, kind token.Kind, verb
 	return result, c.clear(ctx)
 }
 
-func template(kind token.Kind, label string) object.Template {
+func template(kind engine.Kind, label string) object.Template {
 	return object.Template{
 		object.AttrClass.Is(object.ClassData), object.AttrLabel.Is(label), object.AttrValue.Is([]byte("value")),
 		object.AttrToken.Is(kind.Token()), object.AttrPrivate.Is(kind.Private()),
@@ -58,10 +60,10 @@ func template(kind token.Kind, label string) object.Template {
 }
 
 // do has a session do one thing with an object, and tells what came of it.
-func do(ctx context.Context, s *session.Session, o *object.Object, kind token.Kind, verb token.Verb) string {
+func do(ctx context.Context, s *session.Session, o *object.Object, kind engine.Kind, verb driver.Verb) string {
 	var err error
 	switch verb {
-	case token.Find:
+	case driver.Find:
 		for found, err := range s.Find(ctx, object.AttrLabel.Is("example")) {
 			if err != nil {
 				return outcome(err)
@@ -71,13 +73,13 @@ func do(ctx context.Context, s *session.Session, o *object.Object, kind token.Ki
 			}
 		}
 		return unfound
-	case token.Read:
+	case driver.Read:
 		_, err = s.Attributes(ctx, o, object.AttrValue.Type)
-	case token.Create:
+	case driver.Create:
 		_, err = s.Create(ctx, template(kind, "another example")...)
-	case token.Modify:
+	case driver.Modify:
 		err = s.Set(ctx, o, object.AttrLabel.Is("changed example"))
-	case token.Destroy:
+	case driver.Destroy:
 		err = s.Destroy(ctx, o)
 	}
 	return outcome(err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -15,10 +16,10 @@ import (
 // Fixture is a token to try.
 type Fixture struct {
 	// Token is initialised, with the user's PIN set, and in nobody's use.
-	Token *token.Token
+	Token *engine.Token
 	// Another returns the view of another application on the same card; nil if
 	// there is none to be had.
-	Another func(t *testing.T) *token.Token
+	Another func(t *testing.T) *engine.Token
 	// SOPIN may be empty, if nobody knows it. OtherPIN is good to be set.
 	SOPIN, UserPIN, OtherPIN string
 	// OwnNames says that labels and identifiers of keys and certificates are
@@ -131,7 +132,7 @@ func (r *rig) open(rw bool) *session.Session {
 	return r.openOn(r.Token, rw)
 }
 
-func (r *rig) openOn(t *token.Token, rw bool) *session.Session {
+func (r *rig) openOn(t *engine.Token, rw bool) *session.Session {
 	r.Helper()
 	opts := []session.Option{session.WithPINFunc(r.Ask)}
 	if rw {

@@ -9,6 +9,7 @@ import (
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -38,7 +39,7 @@ type rig struct {
 	wire    *wire
 	module  *cryptoki.Module
 	slot    slot.ID
-	token   *token.Token
+	token   *engine.Token
 }
 
 // newRig returns a card with a token on it: PINs are set, and the user has the

@@ -15,6 +15,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // managementKey reads the secret of the security officer: the bytes of the
@@ -176,7 +177,7 @@ func (a *app) logoutAdmin(ctx context.Context) error {
 // giveBack gives the administrator's right back, also for a caller who was
 // cancelled meanwhile.
 func (a *app) giveBack(ctx context.Context) {
-	ctx, done := token.Aftermath(ctx)
+	ctx, done := driver.CleanupContext(ctx)
 	defer done()
 	a.logoutAdmin(ctx)
 }
@@ -192,7 +193,7 @@ func unlessRefused(err error) error {
 // the management key that they gave, or the one that the card keeps for the
 // user. The function that it returns gives the right back. Errors:
 // ckr.UserNotLoggedIn if there is no key to be had.
-func (a *app) admit(ctx context.Context, auth token.Auth) (leave func(), err error) {
+func (a *app) admit(ctx context.Context, auth driver.Auth) (leave func(), err error) {
 	if auth.SO {
 		return func() {}, nil
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // aid names the application without its version, which cards answer to in
@@ -46,10 +46,10 @@ type app struct {
 }
 
 // Driver knows cards with a PIV application.
-func Driver() token.Driver { return token.Driver{Name: "piv", Probe: probe} }
+func Driver() driver.Driver { return driver.Driver{Name: "piv", Probe: probe} }
 
 // probe selects the application; whoever has it is of the family.
-func probe(ctx context.Context, conn *apdu.Conn) ([]token.Backend, error) {
+func probe(ctx context.Context, conn *apdu.Conn) ([]driver.Backend, error) {
 	a := &app{conn: conn, retired: -1, slots: make(map[byte]*slot), data: make(map[uint32]*container)}
 	err := conn.Exclusive(ctx, aid, func(ctx context.Context, tx *apdu.Tx) error {
 		fci, _ := tx.Selected()
@@ -62,7 +62,7 @@ func probe(ctx context.Context, conn *apdu.Conn) ([]token.Backend, error) {
 	case err != nil:
 		return nil, err
 	}
-	return []token.Backend{&backend{a}}, nil
+	return []driver.Backend{&backend{a}}, nil
 }
 
 // open reads what tells the token from others, in two exchanges.

@@ -8,7 +8,9 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/codes"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // Application is a PIV application for what PKCS #11 has no calls for. Its
@@ -21,7 +23,7 @@ type Application struct{ a *app }
 func Open(ctx context.Context, conn *apdu.Conn) (*Application, error) {
 	list, err := probe(ctx, conn)
 	if err != nil {
-		return nil, token.Wrap("open PIV", err)
+		return nil, codes.Wrap("open PIV", err)
 	}
 	if len(list) == 0 {
 		return nil, ckr.Newf(ckr.TokenNotRecognized, "open PIV", "the card has no such application")
@@ -66,7 +68,7 @@ func unsupported(op string) error {
 // unit runs f in one transaction.
 func (a *app) unit(ctx context.Context, op string, f func(ctx context.Context) error) error {
 	err := a.conn.Exclusive(ctx, aid, func(ctx context.Context, _ *apdu.Tx) error { return f(ctx) })
-	return token.Wrap(op, err)
+	return codes.Wrap(op, err)
 }
 
 // ChangePUK replaces the PUK, which has eight bytes, that of a YubiKey six to
@@ -102,7 +104,7 @@ func (p *Application) SetRetries(ctx context.Context, management, pin token.PIN,
 			return err
 		}
 		defer b.forgetPIN(ctx)
-		leave, err := b.admit(ctx, token.Auth{Write: management})
+		leave, err := b.admit(ctx, driver.Auth{Write: management})
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // common is what objects of all kinds have.
@@ -33,7 +33,7 @@ var fixed = []object.Type{
 }
 
 // listed makes a record. If nobody has looked yet, it says so.
-func listed(r token.Record, unseen bool) token.Record {
+func listed(r driver.Record, unseen bool) driver.Record {
 	if !unseen {
 		return r
 	}
@@ -45,11 +45,11 @@ func listed(r token.Record, unseen bool) token.Record {
 	return r
 }
 
-func (a *app) dataRecord(c *container, unseen bool) token.Record {
+func (a *app) dataRecord(c *container, unseen bool) driver.Record {
 	place := placeOf(kindData, c.tag)
 	known := append(a.common(object.ClassData, place, c.name, c.private),
 		object.AttrApplication.Is("PIV"), object.AttrObjectID.Is(c.oid()))
-	r := listed(token.Record{Ref: token.Ref(place), Private: c.private, Known: known}, unseen)
+	r := listed(driver.Record{Ref: driver.Ref(place), Private: c.private, Known: known}, unseen)
 	if unseen {
 		id, _ := known.Lookup(object.AttrUniqueID.Type)
 		private, _ := known.Lookup(object.AttrPrivate.Type)
@@ -58,17 +58,17 @@ func (a *app) dataRecord(c *container, unseen bool) token.Record {
 	return r
 }
 
-func (a *app) certificateRecord(s *slot, unseen bool) token.Record {
+func (a *app) certificateRecord(s *slot, unseen bool) driver.Record {
 	known := a.certificateAttrs(placeOf(kindCertificate, uint32(s.ref)), "Certificate for "+s.name, []byte{s.id})
-	return listed(token.Record{Ref: s.refOf(kindCertificate), Known: known}, unseen)
+	return listed(driver.Record{Ref: s.refOf(kindCertificate), Known: known}, unseen)
 }
 
 // attestationRecord has an identifier of its own, so that a key's certificate
 // is the only one with the key's.
-func (a *app) attestationRecord(s *slot, unseen bool) token.Record {
+func (a *app) attestationRecord(s *slot, unseen bool) driver.Record {
 	known := a.certificateAttrs(placeOf(kindAttestation, uint32(s.ref)), "Attestation of "+s.name, []byte{refAttestation, s.id})
 	known = known.With(object.AttrDestroyable.Is(false))
-	return listed(token.Record{Ref: s.refOf(kindAttestation), Known: known}, unseen)
+	return listed(driver.Record{Ref: s.refOf(kindAttestation), Known: known}, unseen)
 }
 
 func (a *app) certificateAttrs(place, label string, id []byte) object.Template {
@@ -81,14 +81,14 @@ func (a *app) certificateAttrs(place, label string, id []byte) object.Template {
 		object.AttrStartDate.Is(object.Date{}), object.AttrEndDate.Is(object.Date{}))
 }
 
-func (a *app) publicRecord(s *slot, unseen bool) token.Record {
+func (a *app) publicRecord(s *slot, unseen bool) driver.Record {
 	known := a.common(object.ClassPublicKey, placeOf(kindPublic, uint32(s.ref)), "Public key for "+s.name, false).
 		With(object.AttrDestroyable.Is(false))
 	known = a.keyAttrs(known, s, object.ClassPublicKey)
-	return listed(token.Record{Ref: s.refOf(kindPublic), Known: append(known, object.AttrTrusted.Is(false))}, unseen)
+	return listed(driver.Record{Ref: s.refOf(kindPublic), Known: append(known, object.AttrTrusted.Is(false))}, unseen)
 }
 
-func (a *app) keyRecord(s *slot, unseen bool) token.Record {
+func (a *app) keyRecord(s *slot, unseen bool) driver.Record {
 	known := a.common(object.ClassPrivateKey, placeOf(kindKey, uint32(s.ref)), "Private key for "+s.name, s.private()).
 		With(object.AttrCopyable.Is(false), object.AttrDestroyable.Is(a.canMove()))
 	known = a.keyAttrs(known, s, object.ClassPrivateKey)
@@ -101,7 +101,7 @@ func (a *app) keyRecord(s *slot, unseen bool) token.Record {
 	if unseen && a.hasMetadata() {
 		private = false // only the metadata tell
 	}
-	return listed(token.Record{Ref: s.refOf(kindKey), Private: private, Known: known}, unseen)
+	return listed(driver.Record{Ref: s.refOf(kindKey), Private: private, Known: known}, unseen)
 }
 
 // keyAttrs adds what both halves of a key have, as far as it is known.

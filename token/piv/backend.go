@@ -11,6 +11,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // backend is the card's token.
@@ -18,18 +19,18 @@ type backend struct{ *app }
 
 // The optional interfaces that the family has.
 var (
-	_ token.Backend    = (*backend)(nil)
-	_ token.Confirmer  = (*backend)(nil)
-	_ token.Prover     = (*backend)(nil)
-	_ token.Signer     = (*backend)(nil)
-	_ token.Decrypter  = (*backend)(nil)
-	_ token.Deriver    = (*backend)(nil)
-	_ token.Generator  = (*backend)(nil)
-	_ token.Storer     = (*backend)(nil)
-	_ token.Updater    = (*backend)(nil)
-	_ token.Destroyer  = (*backend)(nil)
-	_ token.PINManager = (*backend)(nil)
-	_ token.PINStatus  = (*backend)(nil)
+	_ driver.Backend    = (*backend)(nil)
+	_ driver.Confirmer  = (*backend)(nil)
+	_ driver.Prover     = (*backend)(nil)
+	_ driver.Signer     = (*backend)(nil)
+	_ driver.Decrypter  = (*backend)(nil)
+	_ driver.Deriver    = (*backend)(nil)
+	_ driver.Generator  = (*backend)(nil)
+	_ driver.Storer     = (*backend)(nil)
+	_ driver.Updater    = (*backend)(nil)
+	_ driver.Destroyer  = (*backend)(nil)
+	_ driver.PINManager = (*backend)(nil)
+	_ driver.PINStatus  = (*backend)(nil)
 )
 
 // Exclusive runs f in one transaction with the application selected.
@@ -55,10 +56,10 @@ func (b *backend) Info(ctx context.Context) (token.Info, error) {
 		info.Model = fmt.Sprintf("PIV %d.%d.%d", b.version[0], b.version[1], b.version[2])
 		info.FirmwareVersion = [2]byte{b.version[0], b.version[1]}
 	}
-	if token.HasPad(ctx, b.conn) {
+	if driver.HasPad(ctx, b.conn) {
 		info.Flags |= token.FlagProtectedAuthPath
 	}
-	info.Flags |= token.TriesFlags(token.User, b.userTries)
+	info.Flags |= driver.TriesFlags(token.User, b.userTries)
 	return info, nil
 }
 
@@ -75,20 +76,20 @@ const (
 func placeOf(kind string, n uint32) string { return fmt.Sprintf("%s:%X", kind, n) }
 
 // refOf names the object of a kind that the slot has now. The caller holds mu.
-func (s *slot) refOf(kind string) token.Ref {
+func (s *slot) refOf(kind string) driver.Ref {
 	place, count := placeOf(kind, uint32(s.ref)), s.keyCount
 	if kind == kindCertificate {
 		count = s.certCount
 	}
 	if count == 0 {
-		return token.Ref(place)
+		return driver.Ref(place)
 	}
-	return token.Ref(fmt.Sprintf("%s.%d", place, count))
+	return driver.Ref(fmt.Sprintf("%s.%d", place, count))
 }
 
 // parse takes a Ref apart: its kind, and the slot or the data object that it is
 // of. Errors: ckr.ObjectHandleInvalid, also if the slot has another object now.
-func (a *app) parse(ref token.Ref) (kind string, s *slot, c *container, err error) {
+func (a *app) parse(ref driver.Ref) (kind string, s *slot, c *container, err error) {
 	kind, rest, _ := strings.Cut(string(ref), ":")
 	number, _, _ := strings.Cut(rest, ".")
 	n, _ := strconv.ParseUint(number, 16, 32)
@@ -110,7 +111,7 @@ func (a *app) parse(ref token.Ref) (kind string, s *slot, c *container, err erro
 
 // still checks, after a look at the card, that a Ref names what it did. Errors:
 // ckr.ObjectHandleInvalid.
-func (a *app) still(ref token.Ref) error {
+func (a *app) still(ref driver.Ref) error {
 	_, _, _, err := a.parse(ref)
 	return err
 }
@@ -121,26 +122,26 @@ func (b *backend) ProvesKeys() {}
 
 // Objects lists what the card may have, without looking. What was found out
 // before is in doubt, since somebody else may have written.
-func (b *backend) Objects(context.Context, bool) ([]token.Record, error) {
+func (b *backend) Objects(context.Context, bool) ([]driver.Record, error) {
 	b.retired = -1
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var list []token.Record
-	each := func(record func(s *slot) token.Record) {
+	var list []driver.Record
+	each := func(record func(s *slot) driver.Record) {
 		for i := range places {
 			if s := b.slots[places[i].ref]; s != nil {
 				list = append(list, record(s))
 			}
 		}
 	}
-	each(func(s *slot) token.Record {
+	each(func(s *slot) driver.Record {
 		s.fresh, s.certKnown, s.tested = false, false, false
 		return b.keyRecord(s, true)
 	})
-	each(func(s *slot) token.Record { return b.publicRecord(s, true) })
-	each(func(s *slot) token.Record { return b.certificateRecord(s, true) })
+	each(func(s *slot) driver.Record { return b.publicRecord(s, true) })
+	each(func(s *slot) driver.Record { return b.certificateRecord(s, true) })
 	if b.atLeast(4, 3) {
-		each(func(s *slot) token.Record { return b.attestationRecord(s, true) })
+		each(func(s *slot) driver.Record { return b.attestationRecord(s, true) })
 	}
 	for i := range containers {
 		if c := b.data[containers[i].tag]; c != nil {
@@ -151,18 +152,18 @@ func (b *backend) Objects(context.Context, bool) ([]token.Record, error) {
 }
 
 // Confirm looks whether an object is there, the one that was listed or another.
-func (b *backend) Confirm(ctx context.Context, ref token.Ref) (token.Record, error) {
+func (b *backend) Confirm(ctx context.Context, ref driver.Ref) (driver.Record, error) {
 	kind, s, c, err := b.parse(ref)
 	if err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	if s != nil {
 		may, err := b.used(ctx, s)
 		if err != nil {
-			return token.Record{}, err
+			return driver.Record{}, err
 		}
 		if !may {
-			return token.Record{}, ckr.New(ckr.ObjectHandleInvalid, "", nil)
+			return driver.Record{}, ckr.New(ckr.ObjectHandleInvalid, "", nil)
 		}
 	}
 	there := false
@@ -183,10 +184,10 @@ func (b *backend) Confirm(ctx context.Context, ref token.Ref) (token.Record, err
 		_, err = b.public(ctx, s) // it may be another key's certificate now
 	}
 	if err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	if !there {
-		return token.Record{}, ckr.New(ckr.ObjectHandleInvalid, "", nil)
+		return driver.Record{}, ckr.New(ckr.ObjectHandleInvalid, "", nil)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -194,7 +195,7 @@ func (b *backend) Confirm(ctx context.Context, ref token.Ref) (token.Record, err
 }
 
 // record makes the record of an object that is there. The caller holds mu.
-func (a *app) record(kind string, s *slot, c *container) token.Record {
+func (a *app) record(kind string, s *slot, c *container) driver.Record {
 	switch kind {
 	case kindData:
 		return a.dataRecord(c, false)
@@ -210,7 +211,7 @@ func (a *app) record(kind string, s *slot, c *container) token.Record {
 
 // Read reads what the listing does not tell: values of certificates and data,
 // and what a key's public half is.
-func (b *backend) Read(ctx context.Context, ref token.Ref, types ...object.Type) (object.Template, error) {
+func (b *backend) Read(ctx context.Context, ref driver.Ref, types ...object.Type) (object.Template, error) {
 	kind, s, c, err := b.parse(ref)
 	if err != nil {
 		return nil, err
@@ -267,21 +268,21 @@ func (a *app) readData(ctx context.Context, c *container) (object.Template, erro
 
 // Needs tells of keys that need the PIN each time, and that whoever writes
 // needs the management key.
-func (b *backend) Needs(v token.Verb, ref token.Ref) token.Need {
-	if v != token.Use {
-		return token.Need{Write: v >= token.Create}
+func (b *backend) Needs(v driver.Verb, ref driver.Ref) driver.Need {
+	if v != driver.Use {
+		return driver.Need{Write: v >= driver.Create}
 	}
 	kind, s, _, err := b.parse(ref)
 	if err != nil || kind != kindKey {
-		return token.Need{}
+		return driver.Need{}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return token.Need{Consent: s.alwaysAuthenticate()}
+	return driver.Need{Consent: s.alwaysAuthenticate()}
 }
 
 // Mechanisms tells what the card does with one of its keys, or with any.
-func (b *backend) Mechanisms(ref token.Ref) map[mechanism.Type]mechanism.Info {
+func (b *backend) Mechanisms(ref driver.Ref) map[mechanism.Type]mechanism.Info {
 	if ref == "" {
 		b.mu.Lock()
 		defer b.mu.Unlock()

@@ -14,6 +14,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 	"github.com/go-cryptoki/cryptoki/token/piv"
 )
 
@@ -27,7 +28,7 @@ func BenchmarkPIVSignP256(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	list := slot.NewList(virtual.Single(virtual.New(virtual.WithPIV(virtual.YubiKey57()))), []token.Driver{piv.Driver()})
+	list := slot.NewList(virtual.Single(virtual.New(virtual.WithPIV(virtual.YubiKey57()))), []driver.Driver{piv.Driver()})
 	defer list.Close()
 	slots, err := list.Slots(ctx, true)
 	must(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 	"github.com/go-cryptoki/cryptoki/token/piv"
 )
 
@@ -236,11 +237,11 @@ func TestNoPINGoesToAnotherApplication(t *testing.T) {
 			wrong = append(wrong, selected)
 		}
 	}))
-	both := func(ctx context.Context, conn *apdu.Conn) ([]token.Backend, error) {
+	both := func(ctx context.Context, conn *apdu.Conn) ([]driver.Backend, error) {
 		own, err := piv.Driver().Probe(ctx, conn)
 		return append(own, other{conn}), err
 	}
-	list := slot.NewList(virtual.Single(card), []token.Driver{{Name: "both", Probe: both}})
+	list := slot.NewList(virtual.Single(card), []driver.Driver{{Name: "both", Probe: both}})
 	defer list.Close()
 	slots, err := list.Slots(t.Context(), true)
 	if err != nil || len(slots) != 2 {

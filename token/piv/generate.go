@@ -11,13 +11,13 @@ import (
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // GenerateKeyPair has the card make a key pair in the slot that CKA_ID names,
 // or in the first empty one that suits (GENERATE ASYMMETRIC KEY PAIR, SP
 // 800-73-5 part 2 §3.3.2).
-func (b *backend) GenerateKeyPair(ctx context.Context, m mechanism.Mechanism, pub, priv object.Template, auth token.Auth) (pr, sr token.Record, err error) {
+func (b *backend) GenerateKeyPair(ctx context.Context, m mechanism.Mechanism, pub, priv object.Template, auth driver.Auth) (pr, sr driver.Record, err error) {
 	alg, err := b.algorithm(m, pub)
 	if err != nil {
 		return pr, sr, err
@@ -46,14 +46,14 @@ func (b *backend) GenerateKeyPair(ctx context.Context, m mechanism.Mechanism, pu
 		if err != nil {
 			return pr, sr, err
 		}
-		return token.Record{Known: pub.With(view...)}, sr, nil
+		return driver.Record{Known: pub.With(view...)}, sr, nil
 	}
 	return pr, sr, nil
 }
 
 // GenerateKey is not what these cards do.
-func (b *backend) GenerateKey(context.Context, mechanism.Mechanism, object.Template, token.Auth) (token.Record, error) {
-	return token.Record{}, ckr.New(ckr.MechanismInvalid, "", nil)
+func (b *backend) GenerateKey(context.Context, mechanism.Mechanism, object.Template, driver.Auth) (driver.Record, error) {
+	return driver.Record{}, ckr.New(ckr.MechanismInvalid, "", nil)
 }
 
 // algorithm is the identifier of the keys that a mechanism makes.
@@ -156,7 +156,7 @@ func (b *backend) vacant(ctx context.Context, s *slot) error {
 }
 
 // generate makes the key and returns its public half.
-func (b *backend) generate(ctx context.Context, s *slot, alg byte, policy []byte, auth token.Auth) (crypto.PublicKey, error) {
+func (b *backend) generate(ctx context.Context, s *slot, alg byte, policy []byte, auth driver.Auth) (crypto.PublicKey, error) {
 	leave, err := b.admit(ctx, auth)
 	if err != nil {
 		return nil, err
@@ -206,35 +206,35 @@ func (b *backend) holdsKey(ctx context.Context, s *slot, alg byte, pub crypto.Pu
 }
 
 // storeKey imports a private key (Yubico's IMPORT ASYMMETRIC KEY).
-func (b *backend) storeKey(ctx context.Context, t object.Template, auth token.Auth) (token.Record, error) {
+func (b *backend) storeKey(ctx context.Context, t object.Template, auth driver.Auth) (driver.Record, error) {
 	if !b.yubico {
-		return token.Record{}, ckr.Newf(ckr.TemplateInconsistent, "", "keys of this card are imported by its issuer")
+		return driver.Record{}, ckr.Newf(ckr.TemplateInconsistent, "", "keys of this card are imported by its issuer")
 	}
 	k, err := b.imported(t)
 	if err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	defer clear(k.parts)
 	s, err := b.target(ctx, k.alg, t)
 	if err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	policy, err := b.policies(s, t)
 	if err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	leave, err := b.admit(ctx, auth)
 	if err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	defer leave()
 	data := bytes.Join([][]byte{k.parts, policy}, nil)
 	defer clear(data)
 	if _, err := b.do(ctx, apdu.Command{INS: insImport, P1: k.alg, P2: s.ref, Data: data}); err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	if err := b.holdsKey(ctx, s, k.alg, k.pub, false); err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	return b.locked(kindKey, s, nil), nil
 }

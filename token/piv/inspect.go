@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
+	"github.com/go-cryptoki/cryptoki/internal/codes"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // Inspection is how a card is looked at.
@@ -46,10 +48,10 @@ func (p *Application) Inspect(ctx context.Context, in Inspection) ([]Finding, er
 	const op = "inspect PIV"
 	h := &holdings{issued: !p.a.yubico, content: make(map[uint32][]byte), certs: make(map[*place]certificate), keys: make(map[*place]keyCheck)}
 	if err := p.a.gather(ctx, h); err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	if err := p.a.tryKeys(ctx, h, in.PIN); err != nil {
-		return nil, token.Wrap(op, err)
+		return nil, codes.Wrap(op, err)
 	}
 	if in.At.IsZero() {
 		in.At = time.Now()
@@ -183,7 +185,7 @@ func (a *app) tryKeys(ctx context.Context, h *holdings, pin token.PIN) error {
 // forgetPIN has the card forget the PIN, also for a caller who was cancelled
 // meanwhile.
 func (b *backend) forgetPIN(ctx context.Context) error {
-	ctx, done := token.Aftermath(ctx)
+	ctx, done := driver.CleanupContext(ctx)
 	defer done()
 	return b.Logout(ctx, token.User)
 }

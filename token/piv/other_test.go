@@ -9,6 +9,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 func unhex(s string) []byte {
@@ -40,13 +41,13 @@ func (other) Info(context.Context) (token.Info, error) {
 	return token.Info{Flags: token.FlagTokenInitialized}, nil
 }
 
-func (other) Objects(context.Context, bool) ([]token.Record, error) { return nil, nil }
+func (other) Objects(context.Context, bool) ([]driver.Record, error) { return nil, nil }
 
-func (other) Read(context.Context, token.Ref, ...object.Type) (object.Template, error) {
+func (other) Read(context.Context, driver.Ref, ...object.Type) (object.Template, error) {
 	return nil, nil
 }
 
-func (other) Mechanisms(token.Ref) map[mechanism.Type]mechanism.Info { return nil }
-func (other) Needs(token.Verb, token.Ref) token.Need                 { return token.Need{} }
-func (other) Login(context.Context, token.Role, token.PIN) error     { return nil }
-func (other) Logout(context.Context, token.Role) error               { return nil }
+func (other) Mechanisms(driver.Ref) map[mechanism.Type]mechanism.Info { return nil }
+func (other) Needs(driver.Verb, driver.Ref) driver.Need               { return driver.Need{} }
+func (other) Login(context.Context, token.Role, token.PIN) error      { return nil }
+func (other) Logout(context.Context, token.Role) error                { return nil }

@@ -5,7 +5,7 @@ import (
 	"context"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // verifyOnPad has the PIN entered on the reader (PC/SC part 10 §2.5.2).
@@ -25,7 +25,7 @@ func (a *app) changeOnPad(ctx context.Context) error {
 func (a *app) onPad(ctx context.Context, entry apdu.PINBlock,
 	enter func(apdu.PINPad, context.Context, apdu.PINBlock) (apdu.Status, error)) error {
 	entry.Min, entry.Max, entry.BlockSize, entry.RetryHints = minPIN, pinBlock, pinBlock, true
-	sw, err := token.EnterOnPad(ctx, a.conn, aid, entry, enter)
+	sw, err := driver.EnterOnPad(ctx, a.conn, aid, entry, enter)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // Key references of PINs, SP 800-73-5 part 1 table 4.
@@ -85,7 +86,7 @@ func (a *app) judge(err error, tries *ckr.Tries) error {
 	if !errors.As(err, &sw) {
 		return err
 	}
-	code := token.StatusCode(sw)
+	code := driver.StatusCode(sw)
 	switch {
 	case sw == apdu.SWBlocked || sw == apdu.SWTriesLeft:
 		code = ckr.PINLocked

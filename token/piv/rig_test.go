@@ -9,11 +9,13 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/internal/pivimage"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 	"github.com/go-cryptoki/cryptoki/token/piv"
 )
 
@@ -28,7 +30,7 @@ type rig struct {
 	*testing.T
 	card    *virtual.Card
 	readers *virtual.Provider
-	token   *token.Token
+	token   *engine.Token
 
 	mu   sync.Mutex
 	said []string // commands, in hexadecimal
@@ -54,7 +56,7 @@ func (r *rig) connect() {
 		r.must(r.readers.Remove("Virtual 00"))
 	}
 	r.readers = virtual.Single(r.card)
-	list := slot.NewList(r.readers, []token.Driver{piv.Driver()})
+	list := slot.NewList(r.readers, []driver.Driver{piv.Driver()})
 	r.Cleanup(func() { list.Close() })
 	slots, err := list.Slots(r.Context(), true)
 	if err != nil || len(slots) != 1 {

@@ -17,7 +17,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 	"github.com/go-cryptoki/cryptoki/token/piv"
 )
 
@@ -155,7 +155,7 @@ func TestTranscriptsOfARealApplet(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".jsonl"), func(t *testing.T) {
 			c := load(t, file)
-			list := slot.NewList(c, []token.Driver{piv.Driver()})
+			list := slot.NewList(c, []driver.Driver{piv.Driver()})
 			defer list.Close()
 			slots, err := list.Slots(t.Context(), true)
 			if err != nil || len(slots) != 1 {

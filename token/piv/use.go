@@ -19,6 +19,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // Tags of the dynamic authentication template 7C, SP 800-73-5 part 2 table 7.
@@ -31,7 +32,7 @@ const (
 )
 
 // key returns the slot of a private key whose algorithm is known.
-func (b *backend) key(ctx context.Context, ref token.Ref) (*slot, error) {
+func (b *backend) key(ctx context.Context, ref driver.Ref) (*slot, error) {
 	kind, s, _, err := b.parse(ref)
 	if err != nil || kind != kindKey {
 		return nil, ckr.New(ckr.KeyHandleInvalid, "", err)
@@ -104,7 +105,7 @@ func (a *app) keyError(ctx context.Context, s *slot, err error) error {
 
 // Sign signs: RSA with padding made here, ECDSA of a digest, Ed25519 of the
 // whole message.
-func (b *backend) Sign(ctx context.Context, ref token.Ref, m mechanism.Mechanism, input []byte, _ token.Auth) ([]byte, error) {
+func (b *backend) Sign(ctx context.Context, ref driver.Ref, m mechanism.Mechanism, input []byte, _ driver.Auth) ([]byte, error) {
 	s, err := b.key(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -176,7 +177,7 @@ func (a *app) replaced(ctx context.Context, s *slot) error {
 // be checked, is the one of its public key: by what the card tells of the key,
 // else by having it agree on a secret that is known. It costs nothing unless
 // others may have used the card.
-func (b *backend) proved(ctx context.Context, ref token.Ref, s *slot, auth token.Auth) error {
+func (b *backend) proved(ctx context.Context, ref driver.Ref, s *slot, auth driver.Auth) error {
 	if s.tested || s.pub == nil {
 		return nil
 	}
@@ -288,7 +289,7 @@ func (a *app) signEdDSA(ctx context.Context, s *slot, m mechanism.EdDSA, message
 }
 
 // Decrypt decrypts with RSA; the padding is removed here, in constant time.
-func (b *backend) Decrypt(ctx context.Context, ref token.Ref, m mechanism.Mechanism, data []byte, _ token.Auth) ([]byte, error) {
+func (b *backend) Decrypt(ctx context.Context, ref driver.Ref, m mechanism.Mechanism, data []byte, _ driver.Auth) ([]byte, error) {
 	s, err := b.key(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -318,7 +319,7 @@ func (b *backend) Decrypt(ctx context.Context, ref token.Ref, m mechanism.Mechan
 }
 
 // Derive agrees on a secret: the x coordinate of the product.
-func (b *backend) Derive(ctx context.Context, ref token.Ref, m mechanism.Mechanism, auth token.Auth) ([]byte, error) {
+func (b *backend) Derive(ctx context.Context, ref driver.Ref, m mechanism.Mechanism, auth driver.Auth) ([]byte, error) {
 	ecdh, ok := m.(mechanism.ECDH)
 	if !ok || ecdh.Cofactor {
 		return nil, ckr.New(ckr.MechanismInvalid, "", nil)

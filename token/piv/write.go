@@ -9,7 +9,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // maxObject is what a card's object may hold: 3072 bytes on YubiKeys with all
@@ -17,7 +17,7 @@ import (
 const maxObject = 3052
 
 // Store writes a certificate, a data object or a private key.
-func (b *backend) Store(ctx context.Context, t object.Template, auth token.Auth) (token.Record, error) {
+func (b *backend) Store(ctx context.Context, t object.Template, auth driver.Auth) (driver.Record, error) {
 	switch class, _ := object.In(t, object.AttrClass); class {
 	case object.ClassCertificate:
 		return b.storeCertificate(ctx, t, auth)
@@ -26,7 +26,7 @@ func (b *backend) Store(ctx context.Context, t object.Template, auth token.Auth)
 	case object.ClassPrivateKey:
 		return b.storeKey(ctx, t, auth)
 	default:
-		return token.Record{}, ckr.Newf(ckr.TemplateInconsistent, "", "a PIV card holds no %v", class)
+		return driver.Record{}, ckr.Newf(ckr.TemplateInconsistent, "", "a PIV card holds no %v", class)
 	}
 }
 
@@ -64,30 +64,30 @@ func holds(t object.Template, known object.Template, fixed ...object.Attr[bool])
 	return nil
 }
 
-func (b *backend) storeCertificate(ctx context.Context, t object.Template, auth token.Auth) (token.Record, error) {
+func (b *backend) storeCertificate(ctx context.Context, t object.Template, auth driver.Auth) (driver.Record, error) {
 	der, _ := object.In(t, object.AttrValue)
 	if len(der) == 0 {
-		return token.Record{}, ckr.Newf(ckr.TemplateIncomplete, "", "%v is missing", object.AttrValue.Type)
+		return driver.Record{}, ckr.Newf(ckr.TemplateIncomplete, "", "%v is missing", object.AttrValue.Type)
 	}
 	s, err := b.byID(t)
 	if err == nil && s == nil {
 		s, err = b.ownerOf(ctx, der)
 	}
 	if err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	if err := holds(t, b.locked(kindCertificate, s, nil).Known, object.AttrPrivate); err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	there, err := b.present(ctx, s.tag)
 	if err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	if there {
-		return token.Record{}, ckr.Newf(ckr.TemplateInconsistent, s.String(), "the slot has a certificate, which goes first")
+		return driver.Record{}, ckr.Newf(ckr.TemplateInconsistent, s.String(), "the slot has a certificate, which goes first")
 	}
 	if err := b.write(ctx, auth, s.tag, wrapCertificate(der, maxObject)); err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	b.setCertificate(s, der)
 	return b.locked(kindCertificate, s, nil), nil
@@ -138,7 +138,7 @@ func same(a, b crypto.PublicKey) bool {
 }
 
 // write proves the management key and writes an object.
-func (b *backend) write(ctx context.Context, auth token.Auth, tag uint32, value []byte) error {
+func (b *backend) write(ctx context.Context, auth driver.Auth, tag uint32, value []byte) error {
 	leave, err := b.admit(ctx, auth)
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (b *backend) write(ctx context.Context, auth token.Auth, tag uint32, value 
 }
 
 // locked is record for those who do not hold mu.
-func (a *app) locked(kind string, s *slot, c *container) token.Record {
+func (a *app) locked(kind string, s *slot, c *container) driver.Record {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.record(kind, s, c)
@@ -171,31 +171,31 @@ func (a *app) containerOf(t object.Template) *container {
 	return nil
 }
 
-func (b *backend) storeData(ctx context.Context, t object.Template, auth token.Auth) (token.Record, error) {
+func (b *backend) storeData(ctx context.Context, t object.Template, auth driver.Auth) (driver.Record, error) {
 	c := b.containerOf(t)
 	if c == nil {
-		return token.Record{}, ckr.Newf(ckr.TemplateInconsistent, "", "a PIV card holds the data objects of the standard only, by their %v or %v",
+		return driver.Record{}, ckr.Newf(ckr.TemplateInconsistent, "", "a PIV card holds the data objects of the standard only, by their %v or %v",
 			object.AttrObjectID.Type, object.AttrLabel.Type)
 	}
 	if err := holds(t, b.locked(kindData, nil, c).Known, object.AttrPrivate); err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	if app, _ := object.In(t, object.AttrApplication); app != "" && app != "PIV" {
-		return token.Record{}, ckr.Newf(ckr.TemplateInconsistent, "", "%v is PIV on this card", object.AttrApplication.Type)
+		return driver.Record{}, ckr.Newf(ckr.TemplateInconsistent, "", "%v is PIV on this card", object.AttrApplication.Type)
 	}
 	there, err := b.present(ctx, c.tag)
 	if err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	if there {
-		return token.Record{}, ckr.Newf(ckr.TemplateInconsistent, "", "the card has its %s, whose value can be changed", c.name)
+		return driver.Record{}, ckr.Newf(ckr.TemplateInconsistent, "", "the card has its %s, whose value can be changed", c.name)
 	}
 	v, _ := object.In(t, object.AttrValue)
 	if len(v) == 0 {
-		return token.Record{}, ckr.Newf(ckr.TemplateInconsistent, "", "an object without a value does not exist on a PIV card")
+		return driver.Record{}, ckr.Newf(ckr.TemplateInconsistent, "", "an object without a value does not exist on a PIV card")
 	}
 	if err := b.write(ctx, auth, c.tag, v); err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	b.derived.known = false
 	return b.locked(kindData, nil, c), nil
@@ -203,10 +203,10 @@ func (b *backend) storeData(ctx context.Context, t object.Template, auth token.A
 
 // Update changes the value of a data object, or moves a key to another slot,
 // where the card can (Yubico's MOVE KEY): by its CKA_ID.
-func (b *backend) Update(ctx context.Context, ref token.Ref, changes []object.Attribute, auth token.Auth) (token.Record, error) {
+func (b *backend) Update(ctx context.Context, ref driver.Ref, changes []object.Attribute, auth driver.Auth) (driver.Record, error) {
 	kind, s, c, err := b.parse(ref)
 	if err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	var id, value *object.Attribute
 	known := b.locked(kind, s, c).Known
@@ -218,7 +218,7 @@ func (b *backend) Update(ctx context.Context, ref token.Ref, changes []object.At
 			value = &changes[i]
 		default:
 			if have, ok := known.Lookup(x.Type); !ok || !have.Equal(x) {
-				return token.Record{}, ckr.Newf(ckr.AttributeReadOnly, "", "%v of this object is the card's", x.Type)
+				return driver.Record{}, ckr.Newf(ckr.AttributeReadOnly, "", "%v of this object is the card's", x.Type)
 			}
 		}
 	}
@@ -228,10 +228,10 @@ func (b *backend) Update(ctx context.Context, ref token.Ref, changes []object.At
 	case value != nil:
 		v, _ := object.In(object.Template{*value}, object.AttrValue)
 		if len(v) == 0 {
-			return token.Record{}, ckr.Newf(ckr.AttributeValueInvalid, "", "an object without a value does not exist on a PIV card")
+			return driver.Record{}, ckr.Newf(ckr.AttributeValueInvalid, "", "an object without a value does not exist on a PIV card")
 		}
 		if err := b.write(ctx, auth, c.tag, v); err != nil {
-			return token.Record{}, err
+			return driver.Record{}, err
 		}
 		b.derived.known = false
 	}
@@ -241,44 +241,44 @@ func (b *backend) Update(ctx context.Context, ref token.Ref, changes []object.At
 // canMove tells whether the card moves and removes keys.
 func (a *app) canMove() bool { return a.atLeast(5, 7) }
 
-func (b *backend) move(ctx context.Context, from *slot, id object.Template, auth token.Auth) (token.Record, error) {
+func (b *backend) move(ctx context.Context, from *slot, id object.Template, auth driver.Auth) (driver.Record, error) {
 	to, err := b.byID(id)
 	switch {
 	case err != nil:
-		return token.Record{}, err
+		return driver.Record{}, err
 	case to == nil || to.ref == refAttestation || from.ref == refAttestation:
-		return token.Record{}, ckr.Newf(ckr.AttributeValueInvalid, "", "no slot that a key can move to")
+		return driver.Record{}, ckr.Newf(ckr.AttributeValueInvalid, "", "no slot that a key can move to")
 	case to == from:
 		return b.locked(kindKey, from, nil), nil
 	}
 	to.fresh = false
 	if err := b.look(ctx, to); err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	if to.present {
-		return token.Record{}, ckr.Newf(ckr.AttributeValueInvalid, to.String(), "the slot has a key")
+		return driver.Record{}, ckr.Newf(ckr.AttributeValueInvalid, to.String(), "the slot has a key")
 	}
 	leave, err := b.admit(ctx, auth)
 	if err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	defer leave()
 	if _, err := b.do(ctx, apdu.Command{INS: insMove, P1: to.ref, P2: from.ref}); err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	b.mu.Lock()
 	from.empty()
 	to.fresh, to.ours = false, true
 	b.mu.Unlock()
 	if err := b.look(ctx, to); err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	return b.locked(kindKey, to, nil), nil
 }
 
 // Destroy removes an object. A private key goes where the card has a command
 // for it, and its public key with it.
-func (b *backend) Destroy(ctx context.Context, ref token.Ref, auth token.Auth) error {
+func (b *backend) Destroy(ctx context.Context, ref driver.Ref, auth driver.Auth) error {
 	kind, s, c, err := b.parse(ref)
 	if err != nil {
 		return err
@@ -302,7 +302,7 @@ func (b *backend) Destroy(ctx context.Context, ref token.Ref, auth token.Auth) e
 	return ckr.Newf(ckr.ActionProhibited, "", "the object goes with its private key")
 }
 
-func (b *backend) removeKey(ctx context.Context, s *slot, auth token.Auth) error {
+func (b *backend) removeKey(ctx context.Context, s *slot, auth driver.Auth) error {
 	if !b.canMove() {
 		return ckr.Newf(ckr.ActionProhibited, s.String(), "the card does not remove keys")
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // pkcs15AID names the application, ISO 7816-15 §5.
@@ -59,7 +59,7 @@ type app struct {
 	backends  []*backend
 
 	mu      sync.Mutex
-	objects map[token.Ref]*entry
+	objects map[driver.Ref]*entry
 	able    abilities // what the card does; made once
 }
 
@@ -82,17 +82,17 @@ const (
 
 // Driver knows MyEID-compatible cards with PKCS #15 objects on them, and such
 // cards that are blank and can be initialised.
-func Driver() token.Driver { return token.Driver{Name: "pkcs15", Probe: probe} }
+func Driver() driver.Driver { return driver.Driver{Name: "pkcs15", Probe: probe} }
 
 // probe recognises the family by the end of the historical bytes.
-func probe(ctx context.Context, conn *apdu.Conn) ([]token.Backend, error) {
+func probe(ctx context.Context, conn *apdu.Conn) ([]driver.Backend, error) {
 	atr, err := apdu.ParseATR(conn.Info().ATR)
 	if err != nil || !bytes.HasSuffix(atr.Historical, []byte("MyEID")) && !bytes.HasSuffix(atr.Historical, []byte("OsEID")) {
 		return nil, nil
 	}
 	a := &app{
 		conn: conn, aid: pkcs15AID, df: []byte{0x3F, 0x00, 0x50, 0x15},
-		usedFIDs: make(map[uint16]bool), objects: make(map[token.Ref]*entry),
+		usedFIDs: make(map[uint16]bool), objects: make(map[driver.Ref]*entry),
 	}
 	err = conn.Exclusive(ctx, a.aid, func(ctx context.Context, tx *apdu.Tx) error {
 		if err := a.readApplet(ctx); err != nil {
@@ -109,7 +109,7 @@ func probe(ctx context.Context, conn *apdu.Conn) ([]token.Backend, error) {
 
 // tokens makes one Backend for each user PIN; a card without one has a token
 // all the same.
-func (a *app) tokens() (list []token.Backend) {
+func (a *app) tokens() (list []driver.Backend) {
 	for _, p := range a.pins {
 		if p.user() {
 			a.backends = append(a.backends, &backend{app: a, authID: p.id})

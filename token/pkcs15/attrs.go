@@ -12,7 +12,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // known is what the directories and the side file tell of an object.
@@ -140,7 +140,7 @@ func (a *app) secretType(e *entry) object.KeyType {
 
 // Read reads what the directories do not tell: the value of certificates, data
 // and public keys, and for a private key its public key.
-func (b *backend) Read(ctx context.Context, ref token.Ref, types ...object.Type) (object.Template, error) {
+func (b *backend) Read(ctx context.Context, ref driver.Ref, types ...object.Type) (object.Template, error) {
 	e, err := b.entry(ref)
 	if err != nil {
 		return nil, err

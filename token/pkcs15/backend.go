@@ -11,6 +11,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // backend is one token of the application: one user PIN, and the objects that
@@ -23,22 +24,22 @@ type backend struct {
 
 // The optional interfaces that the family has.
 var (
-	_ token.Backend       = (*backend)(nil)
-	_ token.Signer        = (*backend)(nil)
-	_ token.Decrypter     = (*backend)(nil)
-	_ token.Encrypter     = (*backend)(nil)
-	_ token.Deriver       = (*backend)(nil)
-	_ token.Generator     = (*backend)(nil)
-	_ token.Storer        = (*backend)(nil)
-	_ token.Updater       = (*backend)(nil)
-	_ token.Destroyer     = (*backend)(nil)
-	_ token.Initializer   = (*backend)(nil)
-	_ token.PINManager    = (*backend)(nil)
-	_ token.PINStatus     = (*backend)(nil)
-	_ token.Random        = (*backend)(nil)
-	_ token.ChangeCounter = (*backend)(nil)
-	_ token.Hider         = (*backend)(nil)
-	_ token.Sibling       = (*backend)(nil)
+	_ driver.Backend       = (*backend)(nil)
+	_ driver.Signer        = (*backend)(nil)
+	_ driver.Decrypter     = (*backend)(nil)
+	_ driver.Encrypter     = (*backend)(nil)
+	_ driver.Deriver       = (*backend)(nil)
+	_ driver.Generator     = (*backend)(nil)
+	_ driver.Storer        = (*backend)(nil)
+	_ driver.Updater       = (*backend)(nil)
+	_ driver.Destroyer     = (*backend)(nil)
+	_ driver.Initializer   = (*backend)(nil)
+	_ driver.PINManager    = (*backend)(nil)
+	_ driver.PINStatus     = (*backend)(nil)
+	_ driver.Random        = (*backend)(nil)
+	_ driver.ChangeCounter = (*backend)(nil)
+	_ driver.Hider         = (*backend)(nil)
+	_ driver.Sibling       = (*backend)(nil)
 )
 
 // Exclusive runs f in one transaction with the application selected.
@@ -71,7 +72,7 @@ func (b *backend) Info(ctx context.Context) (token.Info, error) {
 	if a.initialised() {
 		info.Flags |= token.FlagTokenInitialized
 	}
-	if token.HasPad(ctx, a.conn) {
+	if driver.HasPad(ctx, a.conn) {
 		info.Flags |= token.FlagProtectedAuthPath
 	}
 	if a.info.flags.has(flagReadonly) {
@@ -79,14 +80,14 @@ func (b *backend) Info(ctx context.Context) (token.Info, error) {
 	}
 	if p, err := b.pinOf(token.User); err == nil {
 		info.MinPIN, info.MaxPIN, info.UserTries = p.min, p.max, p.tries
-		info.Flags |= token.TriesFlags(token.User, p.tries)
+		info.Flags |= driver.TriesFlags(token.User, p.tries)
 		if p.flags.has(pinInitialized) {
 			info.Flags |= token.FlagUserPINInitialized
 		}
 	}
 	if p, err := b.pinOf(token.SO); err == nil {
 		info.MinSOPIN, info.MaxSOPIN, info.SOTries = p.min, p.max, p.tries
-		info.Flags |= token.TriesFlags(token.SO, p.tries)
+		info.Flags |= driver.TriesFlags(token.SO, p.tries)
 	}
 	return info, nil
 }
@@ -145,7 +146,7 @@ func (b *backend) HidesObjects() bool { return b.app.hidden }
 
 // Objects reads all directories, and what describes the token again if
 // somebody else wrote since.
-func (b *backend) Objects(ctx context.Context, _ bool) ([]token.Record, error) {
+func (b *backend) Objects(ctx context.Context, _ bool) ([]driver.Record, error) {
 	a := b.app
 	counter, err := a.current(ctx)
 	if err != nil {
@@ -194,7 +195,7 @@ func (a *app) disturbances(ctx context.Context) (n uint64) {
 
 // records lists the objects that belong to the token, and takes note of all:
 // those of the card's other tokens have new entries, too.
-func (b *backend) records() (list []token.Record) {
+func (b *backend) records() (list []driver.Record) {
 	a := b.app
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -218,9 +219,9 @@ func (b *backend) records() (list []token.Record) {
 }
 
 // damaged shows an entry that is not understood as a data object.
-func damaged(d *dirFile, i int, e *entry) token.Record {
-	return token.Record{
-		Ref: token.Ref(fmt.Sprintf("%v:%X:%d", d.kind, d.path.file, i)),
+func damaged(d *dirFile, i int, e *entry) driver.Record {
+	return driver.Record{
+		Ref: driver.Ref(fmt.Sprintf("%v:%X:%d", d.kind, d.path.file, i)),
 		Known: object.Template{
 			object.AttrClass.Is(dirClass[d.kind]), object.AttrToken.Is(true), object.AttrPrivate.Is(false),
 			object.AttrModifiable.Is(false), object.AttrLabel.Is(e.label),
@@ -245,21 +246,21 @@ func (b *backend) owns(e *entry) bool {
 	return b.first()
 }
 
-func (a *app) record(e *entry) token.Record {
-	return token.Record{Ref: e.ref(), Private: e.private(), Known: a.known(e)}
+func (a *app) record(e *entry) driver.Record {
+	return driver.Record{Ref: e.ref(), Private: e.private(), Known: a.known(e)}
 }
 
 // ref names an object by its directory, its file, and its entry's beginning
 // where several share a file.
-func (e *entry) ref() token.Ref {
+func (e *entry) ref() driver.Ref {
 	if len(e.path.file) == 0 || e.path.window {
-		return token.Ref(fmt.Sprintf("%v:%X:%d:%x", e.dir.kind, e.path.file, e.path.index, e.id))
+		return driver.Ref(fmt.Sprintf("%v:%X:%d:%x", e.dir.kind, e.path.file, e.path.index, e.id))
 	}
-	return token.Ref(fmt.Sprintf("%v:%X", e.dir.kind, e.path.file))
+	return driver.Ref(fmt.Sprintf("%v:%X", e.dir.kind, e.path.file))
 }
 
 // entry returns the object behind a name. Errors: ckr.ObjectHandleInvalid.
-func (b *backend) entry(ref token.Ref) (*entry, error) {
+func (b *backend) entry(ref driver.Ref) (*entry, error) {
 	b.app.mu.Lock()
 	defer b.app.mu.Unlock()
 	e := b.app.objects[ref]
@@ -270,12 +271,12 @@ func (b *backend) entry(ref token.Ref) (*entry, error) {
 }
 
 // Needs tells of keys with user consent.
-func (b *backend) Needs(v token.Verb, ref token.Ref) token.Need {
+func (b *backend) Needs(v driver.Verb, ref driver.Ref) driver.Need {
 	e, err := b.entry(ref)
-	if err != nil || v != token.Use {
-		return token.Need{}
+	if err != nil || v != driver.Use {
+		return driver.Need{}
 	}
-	return token.Need{Consent: e.consent > 0}
+	return driver.Need{Consent: e.consent > 0}
 }
 
 // Random asks the card's generator (GET CHALLENGE, ISO 7816-4 §11.5.3).
@@ -296,7 +297,7 @@ func (b *backend) Random(ctx context.Context, n int) ([]byte, error) {
 }
 
 // Mechanisms tells what the card does with one of its keys, or with any.
-func (b *backend) Mechanisms(ref token.Ref) map[mechanism.Type]mechanism.Info {
+func (b *backend) Mechanisms(ref driver.Ref) map[mechanism.Type]mechanism.Info {
 	if ref == "" {
 		return b.app.cardMechanisms()
 	}

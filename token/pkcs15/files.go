@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/internal/codes"
 )
 
 // Status words that mean something to the file layer.
@@ -248,7 +248,7 @@ func refused(err error) bool {
 }
 
 // why gives errors of the card the code that they have for the caller.
-func why(op string, err error) error { return token.Wrap(op, err) }
+func why(op string, err error) error { return codes.Wrap(op, err) }
 
 // maxRead is how many bytes one READ BINARY brings: a card before version 4
 // has no whole 256.

@@ -16,7 +16,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // curve is a curve that cards of the family may have.
@@ -379,7 +379,7 @@ func (a *app) rsaSize(bits int) error {
 }
 
 // GenerateKeyPair has the card make a key pair.
-func (b *backend) GenerateKeyPair(ctx context.Context, m mechanism.Mechanism, pub, priv object.Template, _ token.Auth) (pr, sr token.Record, err error) {
+func (b *backend) GenerateKeyPair(ctx context.Context, m mechanism.Mechanism, pub, priv object.Template, _ driver.Auth) (pr, sr driver.Record, err error) {
 	if err := b.ready(); err != nil {
 		return pr, sr, err
 	}
@@ -396,7 +396,7 @@ func (b *backend) GenerateKeyPair(ctx context.Context, m mechanism.Mechanism, pu
 		return pr, sr, err
 	}
 	if !object.Is(pub, object.AttrToken) {
-		return token.Record{Known: pub.With(pubDraft.read...)}, sr, nil
+		return driver.Record{Known: pub.With(pubDraft.read...)}, sr, nil
 	}
 	pr, err = b.finish(ctx, pubDraft.entry)
 	return pr, sr, err
@@ -524,8 +524,8 @@ func (a *app) readModulus(ctx context.Context, e *entry) (any, error) {
 
 // GenerateKey is not what these cards do: the key is made in software and
 // stored.
-func (b *backend) GenerateKey(context.Context, mechanism.Mechanism, object.Template, token.Auth) (token.Record, error) {
-	return token.Record{}, ckr.New(ckr.MechanismInvalid, "", nil)
+func (b *backend) GenerateKey(context.Context, mechanism.Mechanism, object.Template, driver.Auth) (driver.Record, error) {
+	return driver.Record{}, ckr.New(ckr.MechanismInvalid, "", nil)
 }
 
 // certificateKey is the public key of a certificate, or nil.

@@ -5,7 +5,7 @@ import (
 	"context"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // verifyOnPad has the PIN entered on the reader (PC/SC part 10 §2.5.2).
@@ -40,7 +40,7 @@ func (b *backend) onPad(ctx context.Context, p *pin, block apdu.PINBlock,
 	enter func(apdu.PINPad, context.Context, apdu.PINBlock) (apdu.Status, error)) error {
 	block.Min, block.Max, block.BlockSize = p.min, p.max, pinBlock
 	block.RetryHints = true
-	sw, err := token.EnterOnPad(ctx, b.app.conn, b.app.aid, block, enter)
+	sw, err := driver.EnterOnPad(ctx, b.app.conn, b.app.aid, block, enter)
 	if err != nil {
 		return err
 	}

@@ -9,11 +9,13 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 	"github.com/go-cryptoki/cryptoki/token/pkcs15"
 )
 
@@ -33,12 +35,12 @@ func (p *person) Type(context.Context, virtual.Prompt) (string, error) {
 }
 
 // padToken returns a fresh token in a reader with keys.
-func padToken(t *testing.T, who *person, opts ...virtual.Option) *token.Token {
+func padToken(t *testing.T, who *person, opts ...virtual.Option) *engine.Token {
 	t.Helper()
 	p := virtual.NewProvider(virtual.Reader{
 		Name: "Keys", Card: virtual.New(opts...), Pad: &virtual.PINPad{Type: who.Type},
 	})
-	l := slot.NewList(p, []token.Driver{pkcs15.Driver()})
+	l := slot.NewList(p, []driver.Driver{pkcs15.Driver()})
 	t.Cleanup(func() { l.Close() })
 	slots, err := l.Slots(t.Context(), true)
 	must(t, err)
@@ -55,7 +57,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func openSession(t *testing.T, tok *token.Token) *session.Session {
+func openSession(t *testing.T, tok *engine.Token) *session.Session {
 	t.Helper()
 	s, err := session.Open(t.Context(), tok, session.ReadWrite())
 	must(t, err)
@@ -173,7 +175,7 @@ func TestConsentIsEnteredOnceAUse(t *testing.T) {
 
 // A card in a reader without keys does not take a PIN from them.
 func TestNoEntryWithoutKeys(t *testing.T) {
-	l := slot.NewList(virtual.Single(virtual.New()), []token.Driver{pkcs15.Driver()})
+	l := slot.NewList(virtual.Single(virtual.New()), []driver.Driver{pkcs15.Driver()})
 	defer l.Close()
 	slots, err := l.Slots(t.Context(), true)
 	must(t, err)

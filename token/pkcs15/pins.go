@@ -10,6 +10,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // Bits of PinFlags.
@@ -194,7 +195,7 @@ func (a *app) judge(ctx context.Context, p *pin, err error) error {
 	if !errors.As(err, &sw) {
 		return err
 	}
-	code := token.StatusCode(sw)
+	code := driver.StatusCode(sw)
 	switch {
 	case sw == 0x6983 || sw == 0x63C0:
 		code = ckr.PINLocked

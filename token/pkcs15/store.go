@@ -10,6 +10,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // High bytes of the FIDs of object files; the low byte counts from 1.
@@ -35,17 +36,17 @@ type draft struct {
 
 // Store writes an object: its file first, then what PKCS #15 cannot hold, and
 // the directory last. What was done is taken back if a later step fails.
-func (b *backend) Store(ctx context.Context, t object.Template, _ token.Auth) (token.Record, error) {
+func (b *backend) Store(ctx context.Context, t object.Template, _ driver.Auth) (driver.Record, error) {
 	if err := b.ready(); err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	d, err := b.draft(t)
 	if err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	var undo rollback
 	if err := b.put(ctx, d, &undo); err != nil {
-		return token.Record{}, undo.run(ctx, err)
+		return driver.Record{}, undo.run(ctx, err)
 	}
 	return b.finish(ctx, d.entry)
 }
@@ -59,10 +60,10 @@ func (b *backend) ready() error {
 }
 
 // finish notes a new or changed object and returns its record.
-func (b *backend) finish(ctx context.Context, e *entry) (token.Record, error) {
+func (b *backend) finish(ctx context.Context, e *entry) (driver.Record, error) {
 	a := b.app
 	if err := b.synced(ctx); err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	a.linkSides()
 	a.mu.Lock()
@@ -80,7 +81,7 @@ func (r *rollback) add(f func(ctx context.Context) error) { *r = append(*r, f) }
 // run takes everything back and returns err. If the card cannot be asked any
 // more, what is left has no directory entry, and so is no object.
 func (r *rollback) run(ctx context.Context, err error) error {
-	ctx, done := token.Aftermath(ctx)
+	ctx, done := driver.CleanupContext(ctx)
 	defer done()
 	for i := len(*r) - 1; i >= 0; i-- {
 		if undone := (*r)[i](ctx); undone != nil && !refused(undone) {
@@ -351,7 +352,7 @@ func (b *backend) enter(ctx context.Context, d *draft, undo *rollback) error {
 // Destroy removes an object: first from its directory, so that it never shows
 // what is not there; if then the card does not give the file up, the entry is
 // written back.
-func (b *backend) Destroy(ctx context.Context, ref token.Ref, _ token.Auth) error {
+func (b *backend) Destroy(ctx context.Context, ref driver.Ref, _ driver.Auth) error {
 	if err := b.ready(); err != nil {
 		return err
 	}
@@ -367,7 +368,7 @@ func (b *backend) Destroy(ctx context.Context, ref token.Ref, _ token.Auth) erro
 		err := a.deleteFile(ctx, e.path.file)
 		if err != nil && !errors.Is(err, swNotFound) {
 			if refused(err) {
-				ctx, done := token.Aftermath(ctx)
+				ctx, done := driver.CleanupContext(ctx)
 				defer done()
 				a.writeDir(ctx, e.dir, was)
 				b.synced(ctx)

@@ -5,37 +5,37 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // Update changes attributes of an object: those that its entry has are written
 // into the entry, where all else stays; the others into the side file. A new
 // value gets a new file, and the old one is removed when the entry points to
 // the new.
-func (b *backend) Update(ctx context.Context, ref token.Ref, changes []object.Attribute, _ token.Auth) (token.Record, error) {
+func (b *backend) Update(ctx context.Context, ref driver.Ref, changes []object.Attribute, _ driver.Auth) (driver.Record, error) {
 	if err := b.ready(); err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	old, err := b.entry(ref)
 	if err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	a := b.app
 	e := *old
 	all := a.known(old).With(changes...)
 	if err := e.apply(all, changes); err != nil {
-		return token.Record{}, err
+		return driver.Record{}, err
 	}
 	var undo rollback
 	d := &draft{t: all, entry: &e}
 	if v, ok := object.In(object.Template(changes), object.AttrValue); ok {
 		if err := b.replaceValue(ctx, d, old, v, &undo); err != nil {
-			return token.Record{}, undo.run(ctx, err)
+			return driver.Record{}, undo.run(ctx, err)
 		}
 	}
 	e.edit(old)
 	if err := b.rewriteEntry(ctx, d, old, &undo); err != nil {
-		return token.Record{}, undo.run(ctx, err)
+		return driver.Record{}, undo.run(ctx, err)
 	}
 	if !samePath(e.path, old.path) {
 		a.deleteFile(ctx, old.path.file)

@@ -15,7 +15,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // Algorithms of the security environment.
@@ -65,7 +65,7 @@ func keyError(err error) error {
 }
 
 // Sign signs: RSA with padding made here, ECDSA of a digest.
-func (b *backend) Sign(ctx context.Context, ref token.Ref, m mechanism.Mechanism, input []byte, _ token.Auth) ([]byte, error) {
+func (b *backend) Sign(ctx context.Context, ref driver.Ref, m mechanism.Mechanism, input []byte, _ driver.Auth) ([]byte, error) {
 	e, err := b.entry(ref)
 	if err != nil {
 		return nil, err
@@ -165,7 +165,7 @@ func rawSignature(der []byte, c *curve) ([]byte, error) {
 }
 
 // Decrypt decrypts: RSA with the padding removed here, in constant time; AES.
-func (b *backend) Decrypt(ctx context.Context, ref token.Ref, m mechanism.Mechanism, data []byte, _ token.Auth) ([]byte, error) {
+func (b *backend) Decrypt(ctx context.Context, ref driver.Ref, m mechanism.Mechanism, data []byte, _ driver.Auth) ([]byte, error) {
 	e, err := b.entry(ref)
 	if err != nil {
 		return nil, err
@@ -220,7 +220,7 @@ func (a *app) decipher(ctx context.Context, data []byte) ([]byte, error) {
 }
 
 // Encrypt encrypts with an AES key of the card.
-func (b *backend) Encrypt(ctx context.Context, ref token.Ref, m mechanism.Mechanism, data []byte, _ token.Auth) ([]byte, error) {
+func (b *backend) Encrypt(ctx context.Context, ref driver.Ref, m mechanism.Mechanism, data []byte, _ driver.Auth) ([]byte, error) {
 	e, err := b.entry(ref)
 	if err != nil {
 		return nil, err
@@ -319,7 +319,7 @@ func (a *app) chain(ctx context.Context, e *entry, iv, data []byte, encrypt bool
 }
 
 // Derive agrees on a secret (GENERAL AUTHENTICATE): the x coordinate.
-func (b *backend) Derive(ctx context.Context, ref token.Ref, m mechanism.Mechanism, _ token.Auth) ([]byte, error) {
+func (b *backend) Derive(ctx context.Context, ref driver.Ref, m mechanism.Mechanism, _ driver.Auth) ([]byte, error) {
 	ecdh, ok := m.(mechanism.ECDH)
 	if !ok {
 		return nil, ckr.New(ckr.MechanismInvalid, "", nil)

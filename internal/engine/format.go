@@ -1,0 +1,32 @@
+package engine
+
+import (
+	"fmt"
+	"io"
+)
+
+// The types that hold secrets, or lead to them, print what they are and no
+// more, whatever the verb: fmt would walk through them, past their locks.
+
+// Format writes "card".
+func (c *Card) Format(f fmt.State, _ rune) { io.WriteString(f, "card") }
+
+// Format writes "token".
+func (t *Token) Format(f fmt.State, _ rune) { io.WriteString(f, "token") }
+
+// Format writes "seat" and the state of the session.
+func (s *Session) Format(f fmt.State, _ rune) {
+	if s == nil {
+		io.WriteString(f, "no seat")
+		return
+	}
+	state, open := s.State()
+	if !open {
+		io.WriteString(f, "seat (closed)")
+		return
+	}
+	fmt.Fprintf(f, "seat (%v)", state)
+}
+
+// Format writes "grant".
+func (g Grant) Format(f fmt.State, _ rune) { io.WriteString(f, "grant") }
