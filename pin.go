@@ -63,6 +63,7 @@ type holder struct {
 	pin     token.PIN
 	timer   *time.Timer
 	refused token.PIN
+	dropped bool // the remembered PIN is not right any more, and nobody was told
 }
 
 // take returns a copy of the remembered PIN, which says that it is one.
@@ -84,6 +85,7 @@ func (h *holder) take() (token.PIN, bool) {
 func (h *holder) accepted(p token.PIN) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.dropped = false
 	h.refused.Clear()
 	h.refused = token.PIN{}
 	if h.closed || h.cache.mode == cacheNever || p.IsPad() || same(h.pin, p) {
@@ -94,6 +96,29 @@ func (h *holder) accepted(p token.PIN) {
 	if h.cache.mode == cacheFor {
 		h.timer = time.AfterFunc(h.cache.life, h.clear)
 	}
+}
+
+// drop forgets the PIN if it is this one, which is not right any more: the card
+// has refused it, whoever sent it, or it was changed. It never waits.
+func (h *holder) drop(r token.Role, p token.PIN) {
+	if r != token.User {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if same(h.pin, p) {
+		h.forget()
+		h.dropped = true
+	}
+}
+
+// wasDropped reports, once, that the remembered PIN is not right any more.
+func (h *holder) wasDropped() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	dropped := h.dropped
+	h.dropped = false
+	return dropped
 }
 
 // rejected notes that the card refused the PIN.
