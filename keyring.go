@@ -32,6 +32,7 @@ type keyring struct {
 	closed  bool
 	members []*member
 	doubles map[identity]bool // those that several cards have, as it seems
+	pins    map[identity]*holders
 }
 
 // identity is how a token is recognised when its card comes back. Two cards may
@@ -93,10 +94,10 @@ func (r *keyring) member(ctx context.Context, t *engine.Token, id identity) (*me
 		}
 	}
 	m = &member{
-		ring: r, id: id, card: t.Card(), pins: &holder{cache: r.cache},
+		ring: r, id: id, card: t.Card(), pins: r.holders(id).add(),
 		gate: make(chan struct{}, 1), opening: make(chan struct{}, 1),
 	}
-	t.OnRefusal(m.pins.drop)
+	t.OnRefusal(r.holders(id).drop)
 	r.members = append(r.members, m)
 	return m, nil
 }
@@ -118,6 +119,18 @@ func (r *keyring) known(t *engine.Token, id identity) (own *member, away []*memb
 		}
 	}
 	return nil, away, nil
+}
+
+// holders returns those of the cards that have an identity. The caller holds
+// r.mu.
+func (r *keyring) holders(id identity) *holders {
+	if r.pins == nil {
+		r.pins = make(map[identity]*holders)
+	}
+	if r.pins[id] == nil {
+		r.pins[id] = &holders{cache: r.cache}
+	}
+	return r.pins[id]
 }
 
 // doubt notes that an identity seems to be that of several cards, so that it
@@ -314,11 +327,11 @@ func (m *member) rebind(ctx context.Context, t *engine.Token, s *session.Session
 	proved := still > 0 && missing == 0 && m.id.unique != "" && !m.ring.doubles[m.id] && m.card.Insertion() == before
 	if !proved {
 		m.pins.close()
-		m.pins = &holder{cache: m.ring.cache}
+		m.pins = m.ring.holders(m.id).add()
 	}
 	m.card = t.Card()
 	now := m.card.Insertion()
-	t.OnRefusal(m.pins.drop)
+	t.OnRefusal(m.ring.holders(m.id).drop)
 	for _, k := range same { // there may be more meanwhile
 		if i := slices.IndexFunc(m.keys, k.like); i >= 0 {
 			m.keys[i].insertion = now

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,6 +58,7 @@ func CacheUntilLogout() PINCache { return PINCache{mode: cacheLogin} }
 // refused, which is not sent again.
 type holder struct {
 	cache PINCache
+	of    *holders
 
 	mu      sync.Mutex
 	closed  bool // the card is another one: nothing is remembered any more
@@ -98,12 +100,45 @@ func (h *holder) accepted(p token.PIN) {
 	}
 }
 
-// drop forgets the PIN if it is this one, which is not right any more: the card
-// has refused it, whoever sent it, or it was changed. It never waits.
-func (h *holder) drop(r token.Role, p token.PIN) {
+// holders are those of the cards that have one identity, which may be one card
+// that was taken for several.
+type holders struct {
+	cache PINCache
+
+	mu   sync.Mutex
+	list []*holder
+}
+
+// add makes a holder of one more card.
+func (l *holders) add() *holder {
+	h := &holder{cache: l.cache, of: l}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, h)
+	return h
+}
+
+// drop has all holders forget a PIN of the user that is not right any more: the
+// card has refused it, whoever sent it, or it was changed.
+func (l *holders) drop(r token.Role, p token.PIN) {
 	if r != token.User {
 		return
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, h := range l.list {
+		h.drop(p)
+	}
+}
+
+func (l *holders) remove(h *holder) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = slices.DeleteFunc(l.list, func(other *holder) bool { return other == h })
+}
+
+// drop forgets the PIN if it is this one.
+func (h *holder) drop(p token.PIN) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if same(h.pin, p) {
@@ -161,6 +196,7 @@ func (h *holder) clear() {
 
 // close forgets both PINs, for good.
 func (h *holder) close() {
+	h.of.remove(h)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
