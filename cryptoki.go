@@ -33,6 +33,7 @@ type Option func(*config)
 
 type config struct {
 	provider apdu.Provider
+	sources  []slot.Source
 	drivers  []driver.Driver
 	logger   *slog.Logger
 	ask      token.PINFunc
@@ -44,6 +45,12 @@ type config struct {
 // WithProvider says where readers come from, instead of the readers of the
 // machine (package pcsc).
 func WithProvider(p apdu.Provider) Option { return func(c *config) { c.provider = p } }
+
+// WithSources adds sources of tokens to the cards in readers, as tokens that live
+// in other processes.
+func WithSources(s ...slot.Source) Option {
+	return func(c *config) { c.sources = append(c.sources, s...) }
+}
 
 // WithDrivers says which cards are known, instead of all that the library
 // has. They are asked in their order.
@@ -84,7 +91,7 @@ func Open(ctx context.Context, opts ...Option) (*Module, error) {
 	if c.logger != nil {
 		conn = append(conn, apdu.WithLogger(c.logger))
 	}
-	list := slot.NewList(c.provider, c.drivers, conn...)
+	list := slot.New(append([]slot.Source{slot.Readers(c.provider, c.drivers, conn...)}, c.sources...)...)
 	if c.legacy {
 		list.AllowLegacy()
 	}

@@ -234,3 +234,26 @@ func Example_errors() {
 	// CKR_PIN_INCORRECT 2
 	// true
 }
+
+// A program that looks after certificates wants to know what is wrong with a
+// chain. A server takes the best one there is.
+func ExampleModule_Chain() {
+	ctx := context.Background()
+	m := demo(ctx)
+	defer m.Close()
+	chain, err := m.Chain(ctx, "pkcs11:object=server")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, c := range chain.Certificates {
+		fmt.Println(c.Subject)
+	}
+	for _, p := range chain.Problems {
+		fmt.Println(p)
+	}
+	fmt.Println(chain.Err())
+	// Output:
+	// CN=server
+	// CN=ca
+	// <nil>
+}

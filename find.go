@@ -10,11 +10,11 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
 	"github.com/go-cryptoki/cryptoki/token"
+	"github.com/go-cryptoki/cryptoki/token/piv"
 	"github.com/go-cryptoki/cryptoki/uri"
 )
 
@@ -117,7 +117,7 @@ func (q *search) members(ctx context.Context) (list []*member, err error) {
 			continue
 		}
 		q.fit = true
-		m, err := q.ring.member(ctx, t, id)
+		m, err := q.ring.member(ctx, ownToken(t), id)
 		if err != nil {
 			return nil, err
 		}
@@ -142,7 +142,7 @@ func about(s *slot.Slot, info token.Info) uri.Token {
 // asked for. Errors: ckr.ArgumentsBad with an *AmbiguousError if several tokens
 // fit, ckr.TokenNotPresent with a *NotFoundError if none does, and
 // ckr.ArgumentsBad with a *uri.Error.
-func (m *Module) Token(ctx context.Context, text string) (*engine.Token, error) {
+func (m *Module) Token(ctx context.Context, text string) (token.Token, error) {
 	u, err := uri.Parse(text)
 	if err != nil {
 		return nil, ckr.New(ckr.ArgumentsBad, "", err)
@@ -151,7 +151,7 @@ func (m *Module) Token(ctx context.Context, text string) (*engine.Token, error) 
 	if err != nil {
 		return nil, err
 	}
-	var fit []*engine.Token
+	var fit []token.Token
 	var matches, looked []string
 	for _, s := range slots {
 		t, err := s.Token(ctx)
@@ -259,6 +259,9 @@ func (m *member) look(ctx context.Context, s *session.Session, match []object.At
 		if err != nil {
 			return nil, err
 		}
+		if !isNamed(match) && isMarkedAttestation(ctx, o) {
+			continue
+		}
 		f := found{m: m, s: s, o: o}
 		if f.uid, err = object.Get(ctx, o, object.AttrUniqueID); err != nil {
 			return nil, err
@@ -271,6 +274,25 @@ func (m *member) look(ctx context.Context, s *session.Session, match []object.At
 		list = append(list, f)
 	}
 	return list, nil
+}
+
+// isNamed reports whether a search is for an object by its name.
+func isNamed(match object.Template) bool {
+	return match.Has(object.AttrID.Type) || match.Has(object.AttrLabel.Type) || match.Has(object.AttrUniqueID.Type)
+}
+
+// isMarkedAttestation reports whether a token tells of a certificate that it is
+// an attestation, as those of package piv do, without having the card make it.
+func isMarkedAttestation(ctx context.Context, o *object.Object) bool {
+	if o.Class() != object.ClassCertificate {
+		return false
+	}
+	id, err := object.Get(ctx, o, object.AttrID)
+	if err != nil || !piv.IsAttestationID(id) {
+		return false
+	}
+	category, err := object.Get(ctx, o, object.AttrCertificateCategory)
+	return err == nil && category == object.CertificateCategoryOtherEntity
 }
 
 // uriOf names an object.
@@ -290,31 +312,35 @@ func (m *member) uriOf(ctx context.Context, o *object.Object) string {
 
 // all looks for objects of a class on all tokens that the URI fits. Most private
 // objects need a login: where several tokens fit, those that show a public key
-// or a certificate of that name are asked first, so that no PIN is asked for in
-// vain. What was found before an error comes with it.
+// or a certificate of that name are asked first, and the others only if none of
+// those has it, so that no PIN is asked for in vain. What was found before an
+// error comes with it.
 func (q *search) all(ctx context.Context, class object.Class) (list []found, err error) {
 	members, err := q.members(ctx)
 	if err != nil {
 		return nil, err
 	}
 	private := class == object.ClassPrivateKey || class == object.ClassSecretKey
-	named := q.u.Object != nil || q.u.HasID
+	named, likely := q.u.Object != nil || q.u.HasID, len(members)
 	if private && named && len(members) > 1 {
-		if likely := q.likely(ctx, members); len(likely) > 0 {
-			members = likely
-		}
+		members, likely = q.likelyFirst(ctx, members)
 	}
-	for _, m := range members {
+	failed := false
+	for i, m := range members {
+		if i == likely && (len(list) > 0 || failed) {
+			break
+		}
 		some, err := q.visible(ctx, m, private, q.match(class)...)
 		if private && !named {
 			some = slices.DeleteFunc(some, func(f found) bool { return f.idle(ctx) })
 		}
 		list = append(list, some...)
 		if err != nil {
-			if len(members) == 1 || ctx.Err() != nil {
+			if likely == 1 && i == 0 || ctx.Err() != nil {
 				return list, err
 			}
 			q.looked = append(q.looked, fmt.Sprintf("%s (%v)", m.describe(), err))
+			failed = true
 			continue
 		}
 		q.looked = append(q.looked, m.describe())
@@ -359,17 +385,30 @@ func (q *search) visible(ctx context.Context, m *member, private bool, match ...
 	return all, nil
 }
 
-// likely returns the tokens that show something public of the wanted name.
-func (q *search) likely(ctx context.Context, members []*member) (some []*member) {
+// likelyFirst puts the tokens first that show something public of the wanted
+// name. n is how many they are, or if there are none that of all.
+func (q *search) likelyFirst(ctx context.Context, members []*member) (ordered []*member, n int) {
+	var some, others []*member
 	for _, m := range members {
-		for _, class := range []object.Class{object.ClassPublicKey, object.ClassCertificate} {
-			if hits, err := q.on(ctx, m, false, q.match(class)...); err == nil && len(hits) > 0 {
-				some = append(some, m)
-				break
-			}
+		if q.isLikely(ctx, m) {
+			some = append(some, m)
+		} else {
+			others = append(others, m)
 		}
 	}
-	return some
+	if len(some) == 0 {
+		return members, len(members)
+	}
+	return append(some, others...), len(some)
+}
+
+func (q *search) isLikely(ctx context.Context, m *member) bool {
+	for _, class := range []object.Class{object.ClassPublicKey, object.ClassCertificate} {
+		if hits, err := q.on(ctx, m, false, q.match(class)...); err == nil && len(hits) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // only returns the one of the list.

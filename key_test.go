@@ -29,6 +29,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -207,6 +208,45 @@ func TestKeyIsOneLineFromItsURI(t *testing.T) {
 	}
 	if n != 2 {
 		t.Errorf("%d keys, not 2", n)
+	}
+}
+
+// A certificate of the wanted name on another card does not hide the key. Where
+// the login on the likely card fails, no other card's PIN is asked for.
+func TestKeyIsFoundThoughAnotherCardLooksLikelier(t *testing.T) {
+	imported, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := soft.PrivateTemplate(imported)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := newCard(t, "plain", func(s *session.Session) { // with a private key and nothing else
+		if _, err := s.Create(context.Background(), values.With(object.AttrClass.Is(object.ClassPrivateKey), object.AttrToken.Is(true),
+			object.AttrLabel.Is("k"), object.AttrSign.Is(true))...); err != nil {
+			t.Fatal(err)
+		}
+	})
+	likely := newCard(t, "likely", func(s *session.Session) {
+		makeCert(t, s, "k", 1, makeKey(t, s, "other", 1, object.AttrECParams.Is(oidP256)), nil, nil)
+	})
+	p := virtual.NewProvider(virtual.Reader{Name: "A", Card: plain}, virtual.Reader{Name: "B", Card: likely})
+	m := openModule(t, p, cryptoki.WithPIN(token.StaticPIN([]byte(testPIN))))
+	key, err := m.Key(t.Context(), "pkcs11:object=k;type=private")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkSigns(t, key)
+	has := newCard(t, "has", func(s *session.Session) { makeKey(t, s, "k", 1, object.AttrECParams.Is(oidP256)) })
+	p.Remove("B")
+	p.Insert("B", has)
+	who := &asker{pins: []string{"999999"}}
+	if _, err := openModule(t, p, cryptoki.WithPIN(who.ask)).Key(t.Context(), "pkcs11:object=k;type=private"); ckr.Of(err) != ckr.PINIncorrect {
+		t.Errorf("a wrong PIN: %v", err)
+	}
+	if n := who.calls.Load(); n != 1 {
+		t.Errorf("asked for %d PINs", n)
 	}
 }
 

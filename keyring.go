@@ -185,12 +185,13 @@ func (m *member) candidates(ctx context.Context) ([]candidate, error) {
 		if err != nil {
 			continue
 		}
-		own, taken := m.ring.has(m, t)
+		card := ownToken(t)
+		own, taken := m.ring.has(m, card)
 		if own {
-			return []candidate{{t, false}}, nil
+			return []candidate{{card, false}}, nil
 		}
 		if info, err := t.Info(ctx); err == nil && identityOf(info) == m.id {
-			alike = append(alike, candidate{t, taken})
+			alike = append(alike, candidate{card, taken})
 		}
 	}
 	if m.alive() {
@@ -198,6 +199,12 @@ func (m *member) candidates(ctx context.Context) ([]candidate, error) {
 	}
 	return alike, nil
 }
+
+// ownToken returns the engine's token behind one that a slot has.
+func ownToken(t token.Token) *engine.Token { return t.(*engine.Token) }
+
+// cardOf returns the card that a session is with.
+func cardOf(s *session.Session) *engine.Card { return ownToken(s.Token()).Card() }
 
 // has reports whether a token is that of a member, or of another one.
 func (r *keyring) has(m *member, t *engine.Token) (own, taken bool) {
@@ -405,7 +412,7 @@ func (m *member) login(ctx context.Context, s *session.Session, ask token.PINFun
 	if err != nil {
 		return err
 	}
-	r := s.Token().Card().Request(token.ReasonLogin, token.User, about)
+	r := cardOf(s).Request(token.ReasonLogin, token.User, about)
 	return m.present(ctx, ask, r, func(pin token.PIN) error { return s.Login(ctx, token.User, pin) })
 }
 
@@ -563,7 +570,7 @@ func (m *member) find(ctx context.Context, f found, wanted evidence, ask token.P
 			return nil, nil, err
 		}
 		if consent, _ := object.Get(ctx, o, object.AttrAlwaysAuthenticate); !consent {
-			m.holder(s.Token().Card().Insertion()).operationOver()
+			m.holder(cardOf(s).Insertion()).operationOver()
 		}
 		return s, o, nil
 	}

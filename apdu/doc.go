@@ -38,7 +38,7 @@
 //
 // The package knows no PKCS #11 and no card family. What a command means, when
 // a PIN is to be verified again, and what to do after a reset is left to the
-// drivers above it. The folders below hold BER-TLV (apdu/tlv), transcripts
+// drivers above it. The folders below hold transcripts
 // (apdu/replay), readers through PC/SC (apdu/pcsc) and a virtual card
 // (apdu/virtual).
 package apdu

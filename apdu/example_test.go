@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/apdu/replay"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // A unit reads the name of a MyEID card and tries a wrong PIN. The card here is a

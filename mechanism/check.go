@@ -21,8 +21,22 @@ const (
 // ckr.MechanismInvalid, bad parameters with ckr.MechanismParamInvalid. Makers'
 // own types, and Raw mechanisms that have no type here, pass. Hash functions
 // that the program's FIPS 140 mode forbids are ckr.MechanismInvalid.
-func Check(m Mechanism) error {
+func Check(m Mechanism) error { return check(Resolve(m)) }
+
+// Prepare is Check and [Prehash] in one: it returns the hash function of a
+// mechanism that hashes its input first, 0 for others, and the mechanism that
+// takes the digest, or the mechanism itself, resolved.
+func Prepare(m Mechanism) (h crypto.Hash, prepared Mechanism, err error) {
 	m = Resolve(m)
+	if err := check(m); err != nil {
+		return 0, nil, err
+	}
+	h, prepared = prehash(m)
+	return h, prepared, nil
+}
+
+// check is Check for a resolved mechanism.
+func check(m Mechanism) error {
 	if m == nil {
 		return ckr.Newf(ckr.MechanismInvalid, "mechanism", "no mechanism is given")
 	}

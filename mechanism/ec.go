@@ -99,12 +99,35 @@ func kdfProblem(kdf KDF, shared []byte) string {
 		when(len(shared) > maxShared, "shared data too long"))
 }
 
+// ECDHAESKeyWrap wraps keys of any length for the owner of a key on an elliptic
+// curve, CKM_ECDH_AES_KEY_WRAP, PKCS #11 v3.2 §6.3. The result is a temporary
+// public key, an uncompressed point 04‖X‖Y or the bytes of a Montgomery curve,
+// followed by the key, wrapped as [AESKeyWrapKWP] does by an AES key of KeyBits
+// bits, 128, 192 or 256. KDF makes that key of the shared secret, taking
+// SharedData in; with [KDFNull], the zero value, it is the secret's first bytes
+// and SharedData is empty.
+type ECDHAESKeyWrap struct {
+	KeyBits    int
+	KDF        KDF
+	SharedData []byte
+}
+
+// Type is CKM_ECDH_AES_KEY_WRAP.
+func (ECDHAESKeyWrap) Type() Type { return TypeECDHAESKeyWrap }
+
+func (m ECDHAESKeyWrap) problem() string {
+	return first(keyBitsProblem(m.KeyBits), kdfProblem(m.KDF, m.SharedData))
+}
+
+func (m ECDHAESKeyWrap) hashes() [2]crypto.Hash { return ECDH{KDF: m.KDF}.hashes() }
+
 func ecForms() []form {
 	list := []form{
 		plain(ECDSA{}),
 		optional(ShapeEdDSA, EdDSA{}),
 		structure(ShapeECDH, ECDH{}),
 		structure(ShapeECDH, ECDH{Cofactor: true}),
+		structure(ShapeUnknown, ECDHAESKeyWrap{}),
 	}
 	for _, row := range hashes {
 		list = append(list, plain(ECDSA{Hash: row.hash}))

@@ -9,8 +9,10 @@ import "crypto"
 //
 // Hashing then never needs the card: the caller hashes as data comes in and
 // hands the digest over.
-func Prehash(m Mechanism) (h crypto.Hash, prepared Mechanism) {
-	m = Resolve(m)
+func Prehash(m Mechanism) (h crypto.Hash, prepared Mechanism) { return prehash(Resolve(m)) }
+
+// prehash is Prehash for a resolved mechanism.
+func prehash(m Mechanism) (crypto.Hash, Mechanism) {
 	own, ok := m.(interface {
 		prehash() (h crypto.Hash, prepared Mechanism) // 0 for none
 	})

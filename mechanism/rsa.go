@@ -140,11 +140,35 @@ func (m RSAOAEP) MGFHash() crypto.Hash {
 	return m.MGF
 }
 
+// RSAAESKeyWrap wraps keys of any length for the owner of an RSA key,
+// CKM_RSA_AES_KEY_WRAP, PKCS #11 v3.2 §6.1. The result is a temporary AES key of
+// KeyBits bits, 128, 192 or 256, encrypted by OAEP, followed by the key, wrapped
+// by that one as [AESKeyWrapKWP] does.
+type RSAAESKeyWrap struct {
+	KeyBits int
+	OAEP    RSAOAEP
+}
+
+// Type is CKM_RSA_AES_KEY_WRAP.
+func (RSAAESKeyWrap) Type() Type { return TypeRSAAESKeyWrap }
+
+func (m RSAAESKeyWrap) problem() string {
+	return first(keyBitsProblem(m.KeyBits), m.OAEP.problem())
+}
+
+func (m RSAAESKeyWrap) hashes() [2]crypto.Hash { return m.OAEP.hashes() }
+
+// keyBitsProblem says what is wrong with the size of a temporary AES key.
+func keyBitsProblem(bits int) string {
+	return when(bits != 128 && bits != 192 && bits != 256, "AES keys have 128, 192 or 256 bits")
+}
+
 func rsaForms() []form {
 	list := []form{
 		plain(RSAPKCS{}), plain(RSAX509{}),
 		structure(ShapePSS, RSAPSS{Digested: true}),
 		structure(ShapeOAEP, RSAOAEP{}),
+		structure(ShapeUnknown, RSAAESKeyWrap{}),
 	}
 	for _, row := range hashes {
 		list = append(list,

@@ -94,6 +94,12 @@ func TestRolesThatBetrayKeysDoNotMeet(t *testing.T) {
 	if got := ckr.Of(object.CheckPair(rsaPublic(object.AttrWrap.Is(true)), rsaPrivate(object.AttrUnwrap.Is(true)))); got != ckr.OK {
 		t.Errorf("a pair that wraps and unwraps: %s", got.Name())
 	}
+	if got := ckr.Of(object.CheckPair(ecPublic(object.AttrWrap.Is(true)), ecPrivate(object.AttrDerive.Is(true)))); got != ckr.TemplateInconsistent {
+		t.Errorf("a pair that wraps and derives: %s", got.Name())
+	}
+	if got := ckr.Of(object.CheckPair(ecPublic(object.AttrWrap.Is(true)), ecPrivate(object.AttrUnwrap.Is(true)))); got != ckr.OK {
+		t.Errorf("a pair on a curve that wraps and unwraps: %s", got.Name())
+	}
 	if got := ckr.Of(object.CheckPair(rsaPublic(), ecPrivate())); got != ckr.TemplateInconsistent {
 		t.Errorf("a pair of two types: %s", got.Name())
 	}

@@ -46,8 +46,8 @@ func off(t Template, a Attr[bool]) bool {
 
 // CheckPair refuses a public and a private template that are no pair, with
 // ckr.TemplateInconsistent: key types that differ, and, beyond the standard, a
-// public key that wraps whose private key decrypts, which shows what was
-// wrapped.
+// public key that wraps whose private key decrypts or, on a curve, agrees on
+// keys, which shows what was wrapped.
 func CheckPair(public, private Template) error {
 	a, oneTold := In(public, AttrKeyType)
 	b, otherTold := In(private, AttrKeyType)
@@ -56,6 +56,10 @@ func CheckPair(public, private Template) error {
 	}
 	if Is(public, AttrWrap) && Is(private, AttrDecrypt) {
 		return ckr.Newf(ckr.TemplateInconsistent, "key pair", "the public key wraps and the private key decrypts")
+	}
+	curve := a == KeyEC || a == KeyECMontgomery
+	if curve && Is(public, AttrWrap) && Is(private, AttrDerive) {
+		return ckr.Newf(ckr.TemplateInconsistent, "key pair", "the public key wraps and the private key derives")
 	}
 	return nil
 }

@@ -87,6 +87,12 @@ var keyTypes = map[mechanism.Type]KeyType{
 	mechanism.TypeSHA256KeyGen:           KeySHA256HMAC,
 	mechanism.TypeSHA384KeyGen:           KeySHA384HMAC,
 	mechanism.TypeSHA512KeyGen:           KeySHA512HMAC,
+	mechanism.TypeSHA512_224KeyGen:       KeySHA512_224HMAC,
+	mechanism.TypeSHA512_256KeyGen:       KeySHA512_256HMAC,
+	mechanism.TypeSHA3_224KeyGen:         KeySHA3_224HMAC,
+	mechanism.TypeSHA3_256KeyGen:         KeySHA3_256HMAC,
+	mechanism.TypeSHA3_384KeyGen:         KeySHA3_384HMAC,
+	mechanism.TypeSHA3_512KeyGen:         KeySHA3_512HMAC,
 }
 
 // Imply returns a template with the class and the key type that a generating

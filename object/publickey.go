@@ -56,6 +56,21 @@ func publicKeyInfo(t Template) ([]byte, error) {
 	return nil, nil
 }
 
+// isWideRSA reports whether SubjectPublicKeyInfo is that of an RSA key whose
+// exponent is too long for the standard library, which takes 31 bits.
+func isWideRSA(info []byte) bool {
+	var parsed spki
+	var key pkcs1Key
+	if _, err := asn1.Unmarshal(info, &parsed); err != nil || !parsed.Algorithm.OID.Equal(rsaEncryption) {
+		return false
+	}
+	_, err := asn1.Unmarshal(parsed.Key.RightAlign(), &key)
+	return err == nil && key.E.BitLen() > 31
+}
+
+// rsaEncryption is the algorithm identifier of RSA keys, RFC 8017 §A.1.
+var rsaEncryption = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
+
 // pkcs1Key is RSAPublicKey of RFC 8017 §A.1.1; crypto/x509 refuses exponents
 // that cards have.
 type pkcs1Key struct{ N, E *big.Int }
@@ -83,7 +98,6 @@ func rsaInfo(t Template) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	rsaEncryption := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
 	return asn1.Marshal(spki{algorithm{rsaEncryption, asn1.NullRawValue}, asn1.BitString{Bytes: inner, BitLength: 8 * len(inner)}})
 }
 
@@ -170,7 +184,7 @@ func GoPublicKey(t Template) (crypto.PublicKey, error) {
 			return nil, nil
 		}
 	}
-	if _, _, ok := ParseInfo(info); ok { // no key of package x509
+	if _, _, ok := ParseInfo(info); ok || isWideRSA(info) { // no key of package x509
 		return nil, nil
 	}
 	key, err := x509.ParsePKIXPublicKey(info)

@@ -6,10 +6,10 @@ import (
 
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
+	"github.com/go-cryptoki/cryptoki/token"
 )
 
 // application is one client: a PKCS #11 application with the handles that C
@@ -22,7 +22,7 @@ type application struct {
 	mu       sync.Mutex
 	m        *cryptoki.Module
 	sessions map[uint64]*client
-	objects  map[*engine.Token]map[uint64]*object.Object
+	objects  map[token.Token]map[uint64]*object.Object
 	last     uint64
 }
 
@@ -52,7 +52,7 @@ func (a *application) initialize(ctx context.Context) error {
 	}
 	a.m = m
 	a.sessions = make(map[uint64]*client)
-	a.objects = make(map[*engine.Token]map[uint64]*object.Object)
+	a.objects = make(map[token.Token]map[uint64]*object.Object)
 	return nil
 }
 

@@ -3,7 +3,7 @@ package p11kit
 import (
 	"context"
 
-	"github.com/go-cryptoki/cryptoki/internal/engine"
+	"github.com/go-cryptoki/cryptoki/mechanism"
 )
 
 // handler carries out a call: it takes the fields of the request and writes
@@ -67,13 +67,13 @@ var calls = [...]call{
 	43: {"C_Sign", "uayfy", "ay", false, sign},
 	44: {"C_SignUpdate", "uay", "", false, signUpdate},
 	45: {"C_SignFinal", "ufy", "ay", false, signFinal},
-	46: {"C_SignRecoverInit", "uMu", "", false, recoverInit(signRecovering, engine.ToSignRecover)},
+	46: {"C_SignRecoverInit", "uMu", "", false, recoverInit(signRecovering, mechanism.FlagSignRecover)},
 	47: {"C_SignRecover", "uayfy", "ay", false, signRecover},
 	48: {"C_VerifyInit", "uMu", "", false, verifyInit},
 	49: {"C_Verify", "uayay", "", false, verify},
 	50: {"C_VerifyUpdate", "uay", "", false, verifyUpdate},
 	51: {"C_VerifyFinal", "uay", "", false, verifyFinal},
-	52: {"C_VerifyRecoverInit", "uMu", "", false, recoverInit(verifyRecovering, engine.ToVerifyRecover)},
+	52: {"C_VerifyRecoverInit", "uMu", "", false, recoverInit(verifyRecovering, mechanism.FlagVerifyRecover)},
 	53: {"C_VerifyRecover", "uayfy", "ay", false, verifyRecover},
 	54: {"C_DigestEncryptUpdate", "uayfy", "ay", false, digestEncryptUpdate},
 	55: {"C_DecryptDigestUpdate", "uayfy", "ay", false, decryptDigestUpdate},

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/session"
 )
@@ -41,14 +40,14 @@ var decryptVerifyUpdate = on(func(ctx context.Context, c *client, r *reader, w *
 })
 
 // recoverInit begins a signature with recovery, or the verification of one.
-func recoverInit(k kind, purpose engine.Purpose) handler {
+func recoverInit(k kind, use mechanism.Flags) handler {
 	return on(func(ctx context.Context, c *client, r *reader, _ *writer) error {
 		m, key := r.mechanism(), c.object(r.ulong())
 		if r.err != nil {
 			return r.err
 		}
 		return c.begin(k, m, func(op *operation) (err error) {
-			op.use, err = c.s.NewKeyOp(ctx, purpose, m, key)
+			op.use, err = c.s.NewKeyOp(ctx, use, m, key)
 			return err
 		})
 	})

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
@@ -92,7 +91,7 @@ func getSlotInfo(ctx context.Context, a *application, r *reader, w *writer) erro
 	return nil
 }
 
-func (a *application) token(ctx context.Context, id uint64) (*engine.Token, error) {
+func (a *application) token(ctx context.Context, id uint64) (token.Token, error) {
 	s, err := a.module().Slot(ctx, slot.ID(id))
 	if err != nil {
 		return nil, err

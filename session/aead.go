@@ -8,10 +8,8 @@ import (
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/codes"
 	"github.com/go-cryptoki/cryptoki/internal/engine"
-	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // messages is a process that encrypts or decrypts any number of messages with
@@ -73,22 +71,10 @@ func (s *Session) newMessages(ctx context.Context, op string, p engine.Purpose, 
 	return &messages{s: s, g: g, m: m, name: op}, nil
 }
 
-// run does one message.
-func (p *messages) run(ctx context.Context, nonce, aad, data []byte,
-	do func(*soft.Material, mechanism.Mechanism, []byte) ([]byte, error)) (out []byte, err error) {
+// mechanism returns the mechanism for one message, and the use of the key.
+func (p *messages) mechanism(nonce, aad []byte) (mechanism.Mechanism, engine.Use, error) {
 	m, _, _ := mechanism.ForMessage(p.m, nonce, aad)
-	if err := mechanism.Check(m); err != nil {
-		return nil, codes.Wrap(p.name, err)
-	}
-	err = p.s.seat.Use(ctx, p.name, p.g, driver.Auth{},
-		func(context.Context, driver.Backend, driver.Ref) error {
-			return ckr.New(ckr.FunctionNotSupported, "", nil)
-		},
-		func(k *soft.Material) (err error) {
-			out, err = do(k, m, data)
-			return err
-		})
-	return out, err
+	return m, engine.Use{Grant: p.g, Op: p.name}, codes.Wrap(p.name, mechanism.Check(m))
 }
 
 // begin takes the next nonce.
@@ -123,7 +109,11 @@ func (p *EncryptMessages) Encrypt(ctx context.Context, n mechanism.Nonce, aad, p
 }
 
 func (p *EncryptMessages) seal(ctx context.Context, nonce, aad, plain []byte) (mechanism.Seal, error) {
-	out, err := p.run(ctx, nonce, aad, plain, soft.Encrypt)
+	m, use, err := p.mechanism(nonce, aad)
+	if err != nil {
+		return mechanism.Seal{}, err
+	}
+	out, err := p.s.seat.Encrypt(ctx, use, m, plain)
 	if err != nil {
 		return mechanism.Seal{}, err
 	}
@@ -168,9 +158,9 @@ func (p *messages) next(part []byte, code ckr.Code) error {
 	switch {
 	case p.done || p.part == nil:
 		return ckr.New(ckr.OperationNotInitialized, p.name, nil)
-	case len(part) > soft.MaxBuffered-len(p.part.data):
+	case len(part) > engine.MaxBuffered-len(p.part.data):
 		p.drop()
-		return ckr.Newf(code, p.name, "more than %d bytes", soft.MaxBuffered)
+		return ckr.Newf(code, p.name, "more than %d bytes", engine.MaxBuffered)
 	}
 	p.part.data = append(p.part.data, part...)
 	return nil
@@ -200,7 +190,11 @@ func (p *DecryptMessages) open(ctx context.Context, seal mechanism.Seal, aad []b
 	if _, tag, _ := mechanism.ForMessage(p.m, seal.Nonce, aad); len(seal.Tag) != tag {
 		return nil, ckr.Newf(ckr.MechanismParamInvalid, p.name, "a tag of %d bytes, want %d", len(seal.Tag), tag)
 	}
-	plain, err := p.run(ctx, seal.Nonce, aad, append(bytes.Clone(seal.Data), seal.Tag...), soft.Decrypt)
+	m, use, err := p.mechanism(seal.Nonce, aad)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := p.s.seat.Decrypt(ctx, use, m, append(bytes.Clone(seal.Data), seal.Tag...))
 	if ckr.Of(err) == ckr.EncryptedDataInvalid {
 		return nil, ckr.New(ckr.AEADDecryptFailed, p.name, nil)
 	}

@@ -3,6 +3,7 @@ package session_test
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -59,6 +60,10 @@ func (a attacker) base(value []byte, sensitive bool) *object.Object {
 
 func (a attacker) rsa(pub, priv object.Template) (*object.Object, *object.Object, error) {
 	return a.s.GenerateKeyPair(a.Context(), mechanism.RSAKeyPairGen{}, pub.With(object.AttrModulusBits.Is(2048)), priv)
+}
+
+func (a attacker) ec(pub, priv object.Template) (*object.Object, *object.Object, error) {
+	return a.s.GenerateKeyPair(a.Context(), mechanism.ECKeyPairGen{}, pub.With(object.AttrECParams.Is(p256)), priv)
 }
 
 // wrapped wraps k under w.
@@ -499,7 +504,13 @@ var attacks = map[string]func(a attacker) []error{
 	"trojan_public_wrapping_key": func(a attacker) []error {
 		t := must(soft.PublicTemplate(must(rsa.GenerateKey(rand.Reader, 2048))(a).Public()))(a)
 		p := must(a.s.Create(a.Context(), t.With(object.AttrWrap.Is(true))...))(a)
-		return []error{a.wrap(mechanism.RSAOAEP{Hash: crypto.SHA256}, p, a.aes())}
+		oaep := mechanism.RSAOAEP{Hash: crypto.SHA256}
+		t = must(soft.PublicTemplate(must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(a).Public()))(a)
+		c := must(a.s.Create(a.Context(), t.With(object.AttrWrap.Is(true))...))(a)
+		return []error{
+			a.wrap(oaep, p, a.aes()), a.wrap(mechanism.RSAAESKeyWrap{KeyBits: 256, OAEP: oaep}, p, a.aes()),
+			a.wrap(mechanism.ECDHAESKeyWrap{KeyBits: 256}, c, a.aes()),
+		}
 	},
 	"trusted_set_by_user": func(a attacker) []error {
 		trusted := object.AttrTrusted.Is(true)
@@ -526,8 +537,10 @@ var attacks = map[string]func(a attacker) []error{
 		return []error{a.unwrap(mechanism.AESKeyWrap{}, w, blob, object.AttrWrap.Is(true))}
 	},
 	"wrap_decrypt_asymmetric": func(a attacker) []error {
-		_, _, err := a.rsa(object.Template{object.AttrWrap.Is(true)}, object.Template{object.AttrDecrypt.Is(true), object.AttrUnwrap.Is(true)})
-		return []error{err}
+		wraps, unwraps := object.Template{object.AttrWrap.Is(true)}, object.AttrUnwrap.Is(true)
+		_, _, err := a.rsa(wraps, object.Template{object.AttrDecrypt.Is(true), unwraps})
+		_, _, derives := a.ec(wraps, object.Template{object.AttrDerive.Is(true), unwraps})
+		return []error{err, derives}
 	},
 	"wrap_decrypt_symmetric": func(a attacker) []error {
 		both := object.Template{object.AttrWrap.Is(true), object.AttrDecrypt.Is(true)}

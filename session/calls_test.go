@@ -70,7 +70,7 @@ func calls(ctx context.Context, s *session.Session, o, pub, priv *object.Object)
 		"SignRecover":        func() error { return second(s.SignRecover(ctx, mechanism.RSAPKCS{}, priv, data)) },
 		"VerifyRecover":      func() error { return second(s.VerifyRecover(ctx, mechanism.RSAPKCS{}, pub, data)) },
 		"NewKeyOp": func() error {
-			return second(s.NewKeyOp(ctx, engine.ToDerive, mechanism.ECDH{Public: data}, priv))
+			return second(s.NewKeyOp(ctx, mechanism.FlagDerive, mechanism.ECDH{Public: data}, priv))
 		},
 		"ResumeDigest": func() error { return second(s.ResumeDigest(ctx, mechanism.Digest{Hash: 5}, nil)) },
 		"Wrap":         func() error { return second(s.Wrap(ctx, mechanism.AESKeyWrap{}, pub, priv)) },

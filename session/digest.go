@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/codes"
-	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 )
@@ -32,11 +32,11 @@ func (s *Session) newHash(m mechanism.Mechanism) (hash.Hash, error) {
 	if err := mechanism.Check(m); err != nil {
 		return nil, codes.Wrap(op, err)
 	}
-	h, err := soft.NewHash(m)
+	h, err := engine.NewHash(m)
 	if err != nil {
 		return nil, codes.Wrap(op, err)
 	}
-	return h, s.Token().Offers(op, m.Type())
+	return h, s.seat.Offers(op, m.Type())
 }
 
 // DigestOp is a digest in several parts (C_DigestInit, C_DigestUpdate,

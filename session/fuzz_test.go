@@ -79,6 +79,8 @@ func (f *feed) mechanism(key *object.Object) mechanism.Mechanism {
 		mechanism.AESXTS{Tweak: b}, mechanism.AESGCM{IV: b, AAD: f.bytes(), TagBits: n}, mechanism.AESCCM{Nonce: b, MACLen: n, DataLen: int(f.byte())},
 		mechanism.AESCMAC{Length: n}, mechanism.AESGMAC{IV: b}, mechanism.AESKeyWrap{IV: b}, mechanism.AESKeyWrapKWP{IV: b},
 		mechanism.ChaCha20Poly1305{Nonce: b}, mechanism.DES3CBCPad{IV: b}, mechanism.MLKEM{}, mechanism.MLDSA{Context: b, Hedge: mechanism.Hedge(n)},
+		mechanism.HashMLDSA{Hash: h, SHAKE: 128 * (n & 3), Digested: n > 0, Context: b}, mechanism.ECDHAESKeyWrap{KeyBits: 64 * n, SharedData: b},
+		mechanism.RSAAESKeyWrap{KeyBits: 64 * n, OAEP: mechanism.RSAOAEP{Hash: h, Label: b}},
 		mechanism.ConcatenateBaseAndKey{Key: key}, mechanism.ConcatenateBaseAndData{Data: b}, mechanism.XORBaseAndData{Data: b},
 		mechanism.ExtractKeyFromKey{Bit: n}, mechanism.HashDerive{Hash: h}, mechanism.SHAKEDerive{Bits: n}, mechanism.AESECBEncryptData{Data: b},
 		mechanism.HKDF{Hash: h, Extract: n > 0, Expand: n%2 == 0, Salt: b, Info: f.bytes()},

@@ -14,7 +14,6 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/engine"
-	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
@@ -290,24 +289,7 @@ func (k *key) agreeAt(ctx context.Context, p *place, m mechanism.ECDH) (secret [
 			return nil, err
 		}
 	}
-	err = s.seat.Use(ctx, op, g, auth,
-		func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
-			d, ok := b.(driver.Deriver)
-			if !ok {
-				return ckr.New(ckr.FunctionNotSupported, "", nil)
-			}
-			secret, err = d.Derive(ctx, ref, m, auth)
-			return err
-		},
-		func(k *soft.Material) (err error) {
-			secret, err = soft.Derive(k, m)
-			return err
-		})
-	if err != nil {
-		clear(secret)
-		return nil, err
-	}
-	return secret, nil
+	return s.seat.Agree(ctx, engine.Use{Grant: g, Op: op, Auth: auth}, m)
 }
 
 // hashOf returns the hash that opts name and checks the digest's length. The

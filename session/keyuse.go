@@ -27,10 +27,12 @@ type KeyOp struct {
 	done bool
 }
 
-// NewKeyOp begins one use of a key: token.ToUnwrap, ToDerive, ToDecapsulate,
-// ToWrap, ToSignRecover or ToVerifyRecover. The card is not reached. Close it
-// unless it was used. Errors: as of the Session's method for the use.
-func (s *Session) NewKeyOp(ctx context.Context, p engine.Purpose, m mechanism.Mechanism, key *object.Object) (*KeyOp, error) {
+// NewKeyOp begins one use of a key: mechanism.FlagUnwrap, FlagDerive,
+// FlagDecapsulate, FlagWrap, FlagSignRecover or FlagVerifyRecover. The card is
+// not reached. Close it unless it was used. Errors: as of the Session's method
+// for the use, ckr.ArgumentsBad for any other.
+func (s *Session) NewKeyOp(ctx context.Context, use mechanism.Flags, m mechanism.Mechanism, key *object.Object) (*KeyOp, error) {
+	p, _ := engine.PurposeOf(use)
 	g, err := s.grantKey(ctx, p, key, m)
 	if err != nil {
 		return nil, err
@@ -93,6 +95,11 @@ func (o *KeyOp) begin(p engine.Purpose) error {
 	}
 	o.done = true
 	return nil
+}
+
+// use is the use of the key that the operation is.
+func (o *KeyOp) use() engine.Use {
+	return engine.Use{Grant: o.g, Op: keyOps[o.purpose.Flag].name, Auth: o.auth}
 }
 
 // Wrap wraps a key and ends the operation.

@@ -8,7 +8,6 @@ import (
 	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // SignMessages signs any number of messages with one key
@@ -39,7 +38,7 @@ func (p *SignMessages) Sign(ctx context.Context, message []byte) ([]byte, error)
 		return nil, ckr.New(ckr.OperationNotInitialized, op, nil)
 	}
 	m, in := prepare(p.m, message)
-	return p.s.sign(ctx, op, p.g, driver.Auth{}, m, in)
+	return p.s.seat.Sign(ctx, engine.Use{Grant: p.g, Op: op}, m, in)
 }
 
 func (p *SignMessages) closed() bool {
@@ -87,7 +86,7 @@ func (p *VerifyMessages) Verify(ctx context.Context, message, sig []byte) error 
 		return ckr.New(ckr.OperationNotInitialized, op, nil)
 	}
 	m, in := prepare(p.m, message)
-	return p.s.verify(ctx, op, p.g, m, in, sig)
+	return p.s.seat.Verify(ctx, engine.Use{Grant: p.g, Op: op}, m, in, sig)
 }
 
 // Close ends the process (C_MessageVerifyFinal).

@@ -6,7 +6,6 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/engine"
-	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
@@ -25,7 +24,7 @@ type cipherOp struct {
 
 	mu     sync.Mutex
 	auth   driver.Auth
-	stream soft.Stream
+	stream engine.Stream
 	data   []byte // for a key on the card, or one that waits for consent
 	begun  bool
 	done   bool
@@ -97,9 +96,9 @@ func (o *cipherOp) once(ctx context.Context, data []byte) ([]byte, error) {
 	case o.begun:
 		return nil, ckr.New(ckr.OperationActive, o.name, nil)
 	case o.decrypt:
-		return o.s.decrypt(ctx, o.g, o.auth, o.m, data)
+		return o.s.seat.Decrypt(ctx, o.use(), o.m, data)
 	}
-	return o.s.encrypt(ctx, o.g, o.auth, o.m, data)
+	return o.s.seat.Encrypt(ctx, o.use(), o.m, data)
 }
 
 func (o *cipherOp) live() error {
@@ -124,7 +123,7 @@ func (o *cipherOp) Update(ctx context.Context, part []byte) ([]byte, error) {
 	if !o.g.Soft() || o.g.Consent() {
 		return nil, o.keep(part)
 	}
-	out, err := o.run(ctx, func() ([]byte, error) { return o.stream.Update(part) })
+	out, err := o.s.seat.StreamUpdate(ctx, o.use(), &o.stream, o.m, o.decrypt, part)
 	if err != nil {
 		o.end()
 	}
@@ -133,42 +132,20 @@ func (o *cipherOp) Update(ctx context.Context, part []byte) ([]byte, error) {
 
 // keep holds data back until the end.
 func (o *cipherOp) keep(part []byte) error {
-	if len(part) > soft.MaxBuffered-len(o.data) {
+	if len(part) > engine.MaxBuffered-len(o.data) {
 		o.end()
 		code := ckr.DataLenRange
 		if o.decrypt {
 			code = ckr.EncryptedDataLenRange
 		}
-		return ckr.Newf(code, o.name, "more than %d bytes", soft.MaxBuffered)
+		return ckr.Newf(code, o.name, "more than %d bytes", engine.MaxBuffered)
 	}
 	o.data = append(o.data, part...)
 	return nil
 }
 
-// run does a step of the stream, which the first step makes, if the grant
-// still holds.
-func (o *cipherOp) run(ctx context.Context, step func() ([]byte, error)) (out []byte, err error) {
-	err = o.s.seat.Use(ctx, o.name, o.g, o.auth,
-		func(context.Context, driver.Backend, driver.Ref) error { return ckr.New(ckr.GeneralError, "", nil) },
-		func(k *soft.Material) (err error) {
-			if o.stream == nil {
-				if o.decrypt {
-					o.stream, err = soft.NewDecrypter(k, o.m)
-				} else {
-					o.stream, err = soft.NewEncrypter(k, o.m)
-				}
-			}
-			if err == nil {
-				out, err = step()
-			}
-			return err
-		})
-	if err != nil {
-		clear(out)
-		return nil, err
-	}
-	return out, nil
-}
+// use is the use of the key that the operation is.
+func (o *cipherOp) use() engine.Use { return engine.Use{Grant: o.g, Op: o.name, Auth: o.auth} }
 
 // Final returns the rest and ends the operation, whatever the result. The card
 // is reached if the key is on it. Errors: as of Session.Encrypt and Decrypt.
@@ -181,11 +158,11 @@ func (o *cipherOp) Final(ctx context.Context) ([]byte, error) {
 	defer o.end()
 	switch {
 	case o.g.Soft() && !o.g.Consent():
-		return o.run(ctx, func() ([]byte, error) { return o.stream.Final() })
+		return o.s.seat.StreamFinal(ctx, o.use(), &o.stream, o.m, o.decrypt)
 	case o.decrypt:
-		return o.s.decrypt(ctx, o.g, o.auth, o.m, o.data)
+		return o.s.seat.Decrypt(ctx, o.use(), o.m, o.data)
 	}
-	return o.s.encrypt(ctx, o.g, o.auth, o.m, o.data)
+	return o.s.seat.Encrypt(ctx, o.use(), o.m, o.data)
 }
 
 // Close ends the operation without a result and clears what it holds.
@@ -200,8 +177,6 @@ func (o *cipherOp) end() {
 	o.done = true
 	o.auth.Consent.Clear()
 	clear(o.data)
-	if o.stream != nil {
-		o.stream.Clear()
-	}
-	o.data, o.stream = nil, nil
+	o.stream.Clear()
+	o.data = nil
 }

@@ -218,3 +218,30 @@ func TestDigestsOfKeysAndTheirStates(t *testing.T) {
 	_, err = s.ResumeDigest(ctx, sha, state[1:])
 	isCode(t, err, ckr.SavedStateInvalid)
 }
+
+// TestHashMLDSAInParts signs and verifies a message in parts, whether it is hashed
+// as it comes or kept.
+func TestHashMLDSAInParts(t *testing.T) {
+	ctx := t.Context()
+	s := newRig(t).openAs(token.User)
+	pub, priv, err := s.GenerateKeyPair(ctx, mechanism.MLDSAKeyPairGen{},
+		object.Template{object.AttrParameterSet.Is(object.ParameterSetMLDSA44), object.AttrVerify.Is(true)}, object.Template{object.AttrSign.Is(true)})
+	noError(t, err)
+	message := counted(200)
+	for _, m := range []mechanism.Mechanism{
+		mechanism.HashMLDSA{Hash: crypto.SHA3_256, Context: []byte("context")}, mechanism.HashMLDSA{SHAKE: 128},
+		mechanism.Raw{T: mechanism.TypeHashMLDSASHA512},
+	} {
+		o := must(s.NewSign(ctx, m, priv))(t)
+		must(o.Write(message[:77]))(t)
+		must(o.Write(message[77:]))(t)
+		if o.Size() != 2420 {
+			t.Errorf("%v: a size of %d bytes", m.Type(), o.Size())
+		}
+		noError(t, s.Verify(ctx, m, pub, message, must(o.Sum(ctx))(t)))
+		v := must(s.NewVerify(ctx, m, pub))(t)
+		must(v.Write(message[:1]))(t)
+		must(v.Write(message[1:]))(t)
+		noError(t, v.Verify(ctx, must(s.Sign(ctx, m, priv, message))(t)))
+	}
+}

@@ -12,7 +12,7 @@ import (
 	"fmt"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/object"
 )
 
@@ -30,7 +30,7 @@ func (s *Session) PublicKey(ctx context.Context, o *object.Object) (crypto.Publi
 	if o.Class() == object.ClassCertificate {
 		return certified(own)
 	}
-	pub, err := soft.PublicKey(own)
+	pub, err := engine.PublicKey(own)
 	switch {
 	case err == nil:
 		return pub, nil

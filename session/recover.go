@@ -7,17 +7,15 @@ import (
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/codes"
 	"github.com/go-cryptoki/cryptoki/internal/engine"
-	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
-	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // SignRecover signs data that can be recovered from the signature
 // (C_SignRecoverInit, C_SignRecover; PKCS #11 v3.2 §5.14): by RSA, with the
 // padding of PKCS #1 v1.5. Errors: as of Sign.
 func (s *Session) SignRecover(ctx context.Context, m mechanism.Mechanism, key *object.Object, data []byte) ([]byte, error) {
-	o, err := s.NewKeyOp(ctx, engine.ToSignRecover, m, key)
+	o, err := s.NewKeyOp(ctx, mechanism.FlagSignRecover, m, key)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +26,7 @@ func (s *Session) SignRecover(ctx context.Context, m mechanism.Mechanism, key *o
 // (C_VerifyRecoverInit, C_VerifyRecover; PKCS #11 v3.2 §5.16). Errors:
 // ckr.SignatureInvalid, ckr.SignatureLenRange, and those of Verify.
 func (s *Session) VerifyRecover(ctx context.Context, m mechanism.Mechanism, key *object.Object, sig []byte) (data []byte, err error) {
-	o, err := s.NewKeyOp(ctx, engine.ToVerifyRecover, m, key)
+	o, err := s.NewKeyOp(ctx, mechanism.FlagVerifyRecover, m, key)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +41,7 @@ func (o *KeyOp) SignRecover(ctx context.Context, data []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer o.end()
-	return o.s.sign(ctx, keyOps[mechanism.FlagSignRecover].name, o.g, o.auth, mechanism.Resolve(o.m), data)
+	return o.s.seat.Sign(ctx, o.use(), mechanism.Resolve(o.m), data)
 }
 
 // VerifyRecover verifies a signature, returns the data in it, and ends the
@@ -55,15 +53,7 @@ func (o *KeyOp) VerifyRecover(ctx context.Context, sig []byte) (data []byte, err
 		return nil, err
 	}
 	defer o.end()
-	err = o.s.seat.Use(ctx, keyOps[mechanism.FlagVerifyRecover].name, o.g, o.auth,
-		func(context.Context, driver.Backend, driver.Ref) error {
-			return ckr.Newf(ckr.FunctionNotSupported, "", "cards do not verify")
-		},
-		func(k *soft.Material) (err error) {
-			data, err = soft.Recover(k, o.m, sig)
-			return err
-		})
-	return data, err
+	return o.s.seat.Recover(ctx, o.use(), o.m, sig)
 }
 
 // VerifySignatureOp is a verification that knows the signature before the

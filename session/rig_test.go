@@ -40,7 +40,7 @@ type rig struct {
 	readers *virtual.Provider
 	module  *cryptoki.Module
 	slot    slot.ID
-	token   *engine.Token
+	token   token.Token
 }
 
 // newRig returns a card with a token whose PINs are set, and an application

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
@@ -42,13 +43,18 @@ func WithPINFunc(ask token.PINFunc) Option { return func(c *config) { c.ask = as
 // the application already has. The card is not reached if its description is
 // known. Errors: ckr.TokenNotPresent and ckr.DeviceRemoved,
 // ckr.TokenNotInitialized, ckr.TokenWriteProtected,
-// ckr.SessionReadWriteSOExists.
-func Open(ctx context.Context, t *engine.Token, opts ...Option) (*Session, error) {
+// ckr.SessionReadWriteSOExists, ckr.ArgumentsBad for a token.Token that is not of this
+// library.
+func Open(ctx context.Context, t token.Token, opts ...Option) (*Session, error) {
 	var c config
 	for _, o := range opts {
 		o(&c)
 	}
-	seat, err := t.OpenSession(ctx, c.rw)
+	own, ok := t.(*engine.Token)
+	if !ok {
+		return nil, ckr.Newf(ckr.ArgumentsBad, "open session", "%T is not a token of this library", t)
+	}
+	seat, err := own.OpenSession(ctx, c.rw)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +89,7 @@ func (s *Session) Info() (Info, error) {
 }
 
 // Token returns the application's view of the token.
-func (s *Session) Token() *engine.Token { return s.seat.Token() }
+func (s *Session) Token() token.Token { return s.seat.Token() }
 
 // Login logs the application in to the token, in all its sessions; see
 // token.Seat.Login. The caller clears the PIN.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/engine"
-	"github.com/go-cryptoki/cryptoki/internal/soft"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"
@@ -58,31 +57,7 @@ func (s *Session) Sign(ctx context.Context, m mechanism.Mechanism, key *object.O
 		return nil, err
 	}
 	prepared, in := prepare(m, data)
-	if g.InSession() {
-		return g.Compute(op, soft.Sign, prepared, in)
-	}
-	return s.sign(ctx, op, g, driver.Auth{}, prepared, in)
-}
-
-func (s *Session) sign(ctx context.Context, op string, g engine.Grant, a driver.Auth, m mechanism.Mechanism, in []byte) (sig []byte, err error) {
-	err = s.seat.Use(ctx, op, g, a,
-		func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
-			signer, ok := b.(driver.Signer)
-			if !ok {
-				return ckr.New(ckr.FunctionNotSupported, "", nil)
-			}
-			sig, err = signer.Sign(ctx, ref, m, in, a)
-			return err
-		},
-		func(k *soft.Material) (err error) {
-			sig, err = soft.Sign(k, m, in)
-			return err
-		})
-	if err != nil {
-		clear(sig)
-		return nil, err
-	}
-	return sig, nil
+	return s.seat.Sign(ctx, engine.Use{Grant: g, Op: op, Immediate: true}, prepared, in)
 }
 
 // Verify verifies a signature (C_VerifyInit, C_Verify; PKCS #11 v3.2 §5.15)
@@ -95,21 +70,7 @@ func (s *Session) Verify(ctx context.Context, m mechanism.Mechanism, key *object
 		return err
 	}
 	prepared, in := prepare(m, data)
-	if g.InSession() {
-		_, err := g.Compute(op, func(k *soft.Material, m mechanism.Mechanism, in []byte) ([]byte, error) {
-			return nil, soft.Verify(k, m, in, sig)
-		}, prepared, in)
-		return err
-	}
-	return s.verify(ctx, op, g, prepared, in, sig)
-}
-
-func (s *Session) verify(ctx context.Context, op string, g engine.Grant, m mechanism.Mechanism, in, sig []byte) error {
-	return s.seat.Use(ctx, op, g, driver.Auth{},
-		func(context.Context, driver.Backend, driver.Ref) error {
-			return ckr.Newf(ckr.FunctionNotSupported, "", "cards do not verify")
-		},
-		func(k *soft.Material) error { return soft.Verify(k, m, in, sig) })
+	return s.seat.Verify(ctx, engine.Use{Grant: g, Op: op, Immediate: true}, prepared, in, sig)
 }
 
 // SignOp is a signature in several parts (C_SignInit, C_SignUpdate,
@@ -137,51 +98,7 @@ func (s *Session) NewSign(ctx context.Context, m mechanism.Mechanism, key *objec
 	if err != nil {
 		return nil, err
 	}
-	return &SignOp{s: s, g: g, in: in, size: s.signatureSize(ctx, m, key)}, nil
-}
-
-// signatureSize is the length that a key's signatures have, as far as its
-// directory tells.
-func (s *Session) signatureSize(ctx context.Context, m mechanism.Mechanism, key *object.Object) int {
-	if n := soft.CodeSize(m); n > 0 {
-		return n
-	}
-	known, err := s.seat.Known(key)
-	if err != nil {
-		return 0
-	}
-	if n, ok := object.In(known, object.AttrModulus); ok {
-		return (n.BitLen() + 7) / 8
-	}
-	if n, ok := object.In(known, object.AttrModulusBits); ok {
-		return int(n+7) / 8
-	}
-	if params, ok := object.In(known, object.AttrECParams); ok {
-		if c, err := object.CurveOf(params); err == nil {
-			return 2 * c.Bytes
-		}
-	}
-	if n := soft.SignatureSize(known); n > 0 {
-		return n
-	}
-	return s.sizeByKey(ctx, m, key)
-}
-
-// sizeByKey takes the size from what is told of the key's length.
-func (s *Session) sizeByKey(ctx context.Context, m mechanism.Mechanism, key *object.Object) int {
-	can, err := s.seat.Mechanisms(ctx, key)
-	if err != nil {
-		return 0
-	}
-	info := can[m.Type()]
-	if info.MinKeySize != info.MaxKeySize {
-		return 0
-	}
-	n := int(info.MaxKeySize+7) / 8
-	if _, ok := m.(mechanism.ECDSA); ok {
-		n *= 2
-	}
-	return n
+	return &SignOp{s: s, g: g, in: in, size: s.seat.SignatureSize(ctx, m, key)}, nil
 }
 
 // Write adds data. It never reaches the card. Errors:
@@ -237,10 +154,11 @@ func (o *SignOp) Sum(ctx context.Context) ([]byte, error) {
 		return nil, ckr.New(ckr.OperationNotInitialized, "sign", nil)
 	}
 	defer o.end()
-	if o.in.code {
-		return o.s.code(ctx, "sign", o.g, o.in)
+	u := engine.Use{Grant: o.g, Op: "sign", Auth: o.auth}
+	if o.in.mac != nil {
+		return o.s.seat.MACSum(ctx, u, o.in.mac)
 	}
-	return o.s.sign(ctx, "sign", o.g, o.auth, o.in.m, o.in.sum())
+	return o.s.seat.Sign(ctx, u, o.in.m, o.in.sum())
 }
 
 // Close ends the operation without a result and clears what it holds. It does
@@ -309,10 +227,11 @@ func (o *VerifyOp) Verify(ctx context.Context, sig []byte) error {
 		return ckr.New(ckr.OperationNotInitialized, "verify", nil)
 	}
 	defer func() { o.done = true; o.in.clear() }()
-	if o.in.code {
-		return o.s.verifyCode(ctx, "verify", o.g, o.in, sig)
+	u := engine.Use{Grant: o.g, Op: "verify"}
+	if o.in.mac != nil {
+		return o.s.seat.MACVerify(ctx, u, o.in.mac, sig)
 	}
-	return o.s.verify(ctx, "verify", o.g, o.in.m, o.in.sum(), sig)
+	return o.s.seat.Verify(ctx, u, o.in.m, o.in.sum(), sig)
 }
 
 // Close ends the operation without a result.

@@ -289,9 +289,9 @@ func TestBadHandles(t *testing.T) {
 	for name, o := range map[string]*object.Object{
 		"nil":         nil,
 		"zero value":  new(object.Object),
-		"handle 0":    object.New(r.token, 0, object.ClassPrivateKey),
-		"forged":      object.New(r.token, own.Handle(), object.ClassPrivateKey),
-		"unknown":     object.New(r.token, 1<<60, object.ClassPrivateKey),
+		"handle 0":    object.New(r.token.(*engine.Token), 0, object.ClassPrivateKey),
+		"forged":      object.New(r.token.(*engine.Token), own.Handle(), object.ClassPrivateKey),
+		"unknown":     object.New(r.token.(*engine.Token), 1<<60, object.ClassPrivateKey),
 		"of another":  foreign,
 		"sourceless ": object.New(nil, own.Handle(), object.ClassPrivateKey),
 	} {

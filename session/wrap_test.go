@@ -118,20 +118,39 @@ func TestWrappingWithAssociatedData(t *testing.T) {
 	isCode(t, err, ckr.ArgumentsBad)
 }
 
-// TestPublicKeysWrap sends a key to the owner of an RSA key.
+// TestPublicKeysWrap sends a key to the owner of an RSA key, and of one on a
+// curve.
 func TestPublicKeysWrap(t *testing.T) {
-	ctx := t.Context()
 	a := newAttacker(t)
 	pub, priv, err := a.rsa(object.Template{object.AttrWrap.Is(true)}, object.Template{object.AttrUnwrap.Is(true)})
 	noError(t, err)
-	m := mechanism.RSAOAEP{Hash: crypto.SHA256}
+	oaep := mechanism.RSAOAEP{Hash: crypto.SHA256}
+	a.sends(oaep, pub, priv)
+	a.sends(mechanism.RSAAESKeyWrap{KeyBits: 256, OAEP: oaep}, pub, priv)
+	pub, priv, err = a.ec(object.Template{object.AttrWrap.Is(true)}, object.Template{object.AttrUnwrap.Is(true)})
+	noError(t, err)
+	a.sends(mechanism.ECDHAESKeyWrap{KeyBits: 256, KDF: mechanism.KDFSHA256, SharedData: []byte("for you")}, pub, priv)
+}
+
+// sends wraps a sensitive key by a public key and unwraps it by the private one.
+func (a attacker) sends(m mechanism.Mechanism, pub, priv *object.Object) {
+	t, ctx := a.T, a.Context()
+	t.Helper()
 	key := a.aes(object.AttrEncrypt.Is(true))
 	blob := must(a.s.Wrap(ctx, m, pub, key))(t)
 	again := must(a.s.Unwrap(ctx, m, priv, blob, object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyAES), object.AttrDecrypt.Is(true)))(t)
 	sealed := must(a.s.Encrypt(ctx, mechanism.AESECB{}, key, counted(16)))(t)
 	if plain := must(a.s.Decrypt(ctx, mechanism.AESECB{}, again, sealed))(t); !bytes.Equal(plain, counted(16)) {
-		t.Errorf("%x", plain)
+		t.Errorf("%x by %v", plain, m.Type())
 	}
+	if !must(object.Get(ctx, again, object.AttrSensitive))(t) || must(object.Get(ctx, again, object.AttrLocal))(t) {
+		t.Errorf("by %v: a key that may be read, or seems to be of the token's own making", m.Type())
+	}
+	isCode(t, a.unwrap(m, priv, blob, clear_), ckr.TemplateInconsistent)
+	isCode(t, a.unwrap(m, priv, blob, object.AttrWrap.Is(true)), ckr.TemplateInconsistent)
+	bad := bytes.Clone(blob)
+	bad[len(bad)-1] ^= 1
+	isCode(t, a.unwrap(m, priv, bad), ckr.WrappedKeyInvalid)
 }
 
 // TestKeysOfTheCardUnwrapButDoNotLeave unwraps by an RSA key on the card.
@@ -167,16 +186,16 @@ func TestConsentGoesWithOneUse(t *testing.T) {
 	m := mechanism.ECDH{Public: point}
 	_, err := a.s.Derive(ctx, m, priv)
 	isCode(t, err, ckr.UserNotLoggedIn)
-	op := must(a.s.NewKeyOp(ctx, engine.ToDerive, m, priv))(t)
+	op := must(a.s.NewKeyOp(ctx, mechanism.FlagDerive, m, priv))(t)
 	isCode(t, op.Login(ctx, pin(wrongPIN)), ckr.PINIncorrect)
 	noError(t, op.Login(ctx, pin(userPIN)))
 	must(op.Derive(ctx))(t)
 	_, err = op.Derive(ctx)
 	isCode(t, err, ckr.OperationNotInitialized)
-	again := must(a.s.NewKeyOp(ctx, engine.ToDerive, m, priv))(t)
+	again := must(a.s.NewKeyOp(ctx, mechanism.FlagDerive, m, priv))(t)
 	_, err = again.Derive(ctx)
 	isCode(t, err, ckr.UserNotLoggedIn)
-	_, err = a.s.NewKeyOp(ctx, engine.ToSign, mechanism.ECDSA{}, priv)
+	_, err = a.s.NewKeyOp(ctx, mechanism.FlagSign, mechanism.ECDSA{}, priv)
 	isCode(t, err, ckr.ArgumentsBad)
 }
 

@@ -31,7 +31,10 @@ func verbs(t *testing.T, s *session.Session) map[string]verb {
 	symmetric := []mechanism.Mechanism{mechanism.AESCBC{IV: iv}, mechanism.AESGCM{IV: iv}, mechanism.ChaCha20Poly1305{Nonce: iv[:12]}}
 	signs := []mechanism.Mechanism{
 		mechanism.ECDSA{}, mechanism.EdDSA{}, mechanism.RSAPKCS{Hash: crypto.SHA256}, mechanism.HMAC{Hash: crypto.SHA256}, mechanism.AESCMAC{}, mechanism.MLDSA{},
+		mechanism.HashMLDSA{Hash: crypto.SHA256}, mechanism.HashMLDSA{SHAKE: 256},
 	}
+	oaep := mechanism.RSAOAEP{Hash: crypto.SHA256}
+	wraps := []mechanism.Mechanism{mechanism.AESKeyWrap{}, oaep, mechanism.RSAAESKeyWrap{KeyBits: 128, OAEP: oaep}, mechanism.ECDHAESKeyWrap{KeyBits: 128}}
 	other := secretKey(t, s, object.KeyAES, counted(32), object.AttrSensitive.Is(false), object.AttrExtractable.Is(true))
 	return map[string]verb{
 		"sign": {[]string{"C_SignInit", "C_Sign"}, signs, ckr.KeyHandleInvalid, ckr.KeyTypeInconsistent,
@@ -58,12 +61,12 @@ func verbs(t *testing.T, s *session.Session) map[string]verb {
 				_, err := s.Derive(ctx, m, k)
 				return err
 			}},
-		"wrap": {[]string{"C_WrapKey"}, []mechanism.Mechanism{mechanism.AESKeyWrap{}, mechanism.RSAOAEP{Hash: crypto.SHA256}}, ckr.WrappingKeyHandleInvalid, ckr.WrappingKeyTypeInconsistent,
+		"wrap": {[]string{"C_WrapKey"}, wraps, ckr.WrappingKeyHandleInvalid, ckr.WrappingKeyTypeInconsistent,
 			func(ctx context.Context, s *session.Session, m mechanism.Mechanism, k *object.Object) error {
 				_, err := s.Wrap(ctx, m, k, other)
 				return err
 			}},
-		"unwrap": {[]string{"C_UnwrapKey"}, []mechanism.Mechanism{mechanism.AESKeyWrap{}, mechanism.RSAOAEP{Hash: crypto.SHA256}}, ckr.UnwrappingKeyHandleInvalid, ckr.UnwrappingKeyTypeInconsistent,
+		"unwrap": {[]string{"C_UnwrapKey"}, wraps, ckr.UnwrappingKeyHandleInvalid, ckr.UnwrappingKeyTypeInconsistent,
 			func(ctx context.Context, s *session.Session, m mechanism.Mechanism, k *object.Object) error {
 				_, err := s.Unwrap(ctx, m, k, counted(40), object.AttrClass.Is(object.ClassSecretKey), object.AttrKeyType.Is(object.KeyAES))
 				return err

@@ -1,7 +1,8 @@
 // Package slot lists the readers of an apdu.Provider as PKCS #11 slots and
 // recognises the cards in them.
 //
-// A Hub is what all applications of a process share on one Provider: the
+// A Source is where tokens come from: Readers is the one of cards in readers, and
+// New takes several. A Hub is what all applications of a process share on one: the
 // connections and the cards. A List is one application's view of it.
 //
 //	list := slot.NewList(provider, pkcs15.Driver())

@@ -32,13 +32,13 @@ func (l *List) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		ctx, cancel := l.until(ctx)
 		defer cancel()
-		for e, err := range l.hub.provider.Watch(ctx) {
+		for e, err := range l.watch(ctx) {
 			if err != nil {
 				yield(Event{}, l.reason(op, err))
 				return
 			}
 			for i, id := range l.ids(e) {
-				if !yield(l.event(e, id, i), nil) {
+				if !yield(l.event(e.Event, id, i), nil) {
 					return
 				}
 			}
@@ -51,11 +51,20 @@ func (l *List) Events(ctx context.Context) iter.Seq2[Event, error] {
 
 // ids takes note of what happened in a reader and returns the slots that it
 // concerns; 0 stands for no reader at all.
-func (l *List) ids(e apdu.Event) []ID {
+func (l *List) ids(e change) []ID {
 	if e.Reader == "" {
 		return []ID{0}
 	}
-	return l.hub.note(e)
+	return l.note(e)
+}
+
+// note takes note of a change in one of the sources.
+func (l *List) note(e change) []ID {
+	ids := l.hubs[e.source].note(e.Event)
+	for i := range ids {
+		ids[i] = idIn(e.source, ids[i])
+	}
+	return ids
 }
 
 func (l *List) event(e apdu.Event, id ID, i int) Event {
@@ -82,7 +91,7 @@ func (h *Hub) note(e apdu.Event) []ID {
 		r.see(e)
 	}
 	for i := 1; i < len(before) && len(r.cards) == 0; i++ {
-		ids = append(ids, h.id(place{e.Reader, before[i].driver, before[i].index}))
+		ids = append(ids, h.id(place{e.Reader, before[i].Driver, before[i].Index}))
 	}
 	return ids
 }

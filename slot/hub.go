@@ -4,14 +4,13 @@ import (
 	"context"
 	"sync"
 
-	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/internal/engine"
 )
 
-// Hub holds the readers and cards of one Provider for all applications of the
+// Hub holds the places and tokens of one Source for all applications of the
 // process.
 type Hub struct {
-	provider apdu.Provider
+	source Source
 
 	looking chan struct{} // held by the one that looks; capacity 1
 	mu      sync.Mutex
@@ -37,19 +36,19 @@ type reader struct {
 	atr     []byte
 	present bool
 	count   uint64
-	probe   *probe // under way, or nil
-	conn    *apdu.Conn
-	found   []recognised // whence the cards are
+	probe   *probe       // under way, or nil
+	in      *Contents    // what is in it, or nil
+	found   []Recognized // where the cards come from
 	cards   []*engine.Card
 	err     error // why the card has no token
 }
 
 type hubKey struct{}
 
-func hubOf(p apdu.Provider) *Hub {
-	return p.Shared().Value(hubKey{}, func() any {
+func hubOf(s Source) *Hub {
+	return s.Shared().Value(hubKey{}, func() any {
 		return &Hub{
-			provider: p, looking: make(chan struct{}, 1),
+			source: s, looking: make(chan struct{}, 1),
 			readers: make(map[string]*reader), ids: make(map[place]ID),
 		}
 	}).(*Hub)
@@ -91,10 +90,10 @@ func (r *reader) eject() {
 	for _, c := range r.cards {
 		c.Gone()
 	}
-	if r.conn != nil {
-		go r.conn.Close() // it may wait for an exchange that hangs
+	if r.in != nil {
+		go r.in.Close() // it may wait for an exchange that hangs
 	}
-	r.conn, r.cards, r.err, r.found, r.probe = nil, nil, nil, nil, nil
+	r.in, r.cards, r.err, r.found, r.probe = nil, nil, nil, nil, nil
 	r.present = false
 }
 
@@ -109,7 +108,7 @@ func (h *Hub) join() {
 	}
 }
 
-func (h *Hub) leave() (last []*apdu.Conn) {
+func (h *Hub) leave() (last []*Contents) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.users--
@@ -118,10 +117,10 @@ func (h *Hub) leave() (last []*apdu.Conn) {
 	}
 	h.cancel()
 	for _, r := range h.readers {
-		if r.conn != nil {
-			last = append(last, r.conn)
+		if r.in != nil {
+			last = append(last, r.in)
 		}
-		r.conn = nil
+		r.in = nil
 		r.eject()
 	}
 	h.readers = make(map[string]*reader)

@@ -16,9 +16,8 @@ import (
 // List is the slots as one PKCS #11 application sees them. It is safe for
 // concurrent use.
 type List struct {
-	hub     *Hub
-	drivers []driver.Driver
-	opts    []apdu.Option
+	hubs    []*Hub // one for each source
+	sources []Source
 
 	open context.Context // until Close
 	end  context.CancelFunc
@@ -29,20 +28,33 @@ type List struct {
 	legacy   bool // for the tokens
 }
 
-// NewList returns the view of a new application of p. The drivers are asked in
-// their order about each card that comes, and each may find tokens on it;
-// those of the first List of a Provider that meets a card decide.
+// NewList returns the view of a new application of the tokens on the cards in
+// the readers of p; see Readers. The drivers of the first List of a Provider that
+// meets a card decide.
 func NewList(p apdu.Provider, drivers []driver.Driver, opts ...apdu.Option) *List {
-	l := &List{hub: hubOf(p), drivers: drivers, opts: opts, tokens: make(map[*engine.Card]*engine.Token)}
+	return New(Readers(p, drivers, opts...))
+}
+
+// New returns the view of a new application of the tokens of all sources.
+func New(sources ...Source) *List {
+	l := &List{sources: sources, tokens: make(map[*engine.Card]*engine.Token)}
 	l.open, l.end = context.WithCancel(context.Background())
-	l.hub.join()
+	for _, s := range sources {
+		h := hubOf(s)
+		h.join()
+		l.hubs = append(l.hubs, h)
+	}
 	return l
 }
+
+// idIn returns the id of a slot of one of the sources, whose own ids begin with 1
+// each.
+func idIn(source int, id ID) ID { return ID(source)<<32 | id }
 
 // Application returns the view of another application on the same cards: it
 // has logins, sessions and session objects of its own.
 func (l *List) Application() *List {
-	other := NewList(l.hub.provider, l.drivers, l.opts...)
+	other := New(l.sources...)
 	other.legacy = l.legacy
 	return other
 }
@@ -57,7 +69,7 @@ func (l *List) AllowLegacy() { l.legacy = true }
 // seconds; Slot.Token says why. Errors: ckr.CryptokiNotInitialized after Close,
 // ckr.DeviceError without the smart card service, ckr.FunctionCanceled.
 func (l *List) Slots(ctx context.Context, present bool) ([]*Slot, error) {
-	all, err := l.slots(ctx, func(string) bool { return true })
+	all, err := l.slots(ctx, func(int, string) bool { return true })
 	if err != nil || !present {
 		return all, err
 	}
@@ -70,39 +82,44 @@ func (l *List) Slots(ctx context.Context, present bool) ([]*Slot, error) {
 	return out, nil
 }
 
-// slots lists all slots, after waiting for the cards in the readers that the
+// slots lists all slots, after waiting for the cards in the places that the
 // caller cares for.
-func (l *List) slots(ctx context.Context, cares func(reader string) bool) ([]*Slot, error) {
+func (l *List) slots(ctx context.Context, cares func(source int, place string) bool) ([]*Slot, error) {
 	const op = "slot list"
 	if l.isClosed() {
 		return nil, ckr.New(ckr.CryptokiNotInitialized, op, nil)
 	}
-	if err := l.hub.look(ctx, l.drivers, l.opts, cares); err != nil {
-		return nil, codes.Wrap(op, err)
+	for i, h := range l.hubs {
+		err := h.look(ctx, l.sources[i], func(place string) bool { return cares(i, place) })
+		if err != nil {
+			return nil, codes.Wrap(op, err)
+		}
 	}
-	h := l.hub
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	var out []*Slot
-	var now []apdu.Event
-	for _, name := range h.order {
-		r := h.readers[name]
-		now = append(now, apdu.Event{Reader: name, Count: r.count})
-		out = append(out, l.slotsOf(r)...)
+	var now []change
+	for i, h := range l.hubs {
+		h.mu.Lock()
+		for _, name := range h.order {
+			r := h.readers[name]
+			now = append(now, change{i, apdu.Event{Reader: name, Count: r.count}})
+			out = append(out, l.slotsOf(i, r)...)
+		}
+		h.mu.Unlock()
 	}
 	l.begin(now)
 	return out, nil
 }
 
-// slotsOf lists the slots of one reader: one for each token, or one that is
+// slotsOf lists the slots of one place: one for each token, or one that is
 // empty. The caller holds the hub's lock.
-func (l *List) slotsOf(r *reader) []*Slot {
+func (l *List) slotsOf(source int, r *reader) []*Slot {
 	info := Info{Reader: r.name, Flags: FlagRemovableDevice | FlagHardwareSlot}
 	if r.present {
 		info.ATR = r.atr
 		info.Flags |= FlagTokenPresent
 	}
-	first := l.hub.id(place{reader: r.name})
+	h := l.hubs[source]
+	first := idIn(source, h.id(place{reader: r.name}))
 	if len(r.cards) == 0 {
 		err := r.err
 		if r.probe != nil {
@@ -114,10 +131,10 @@ func (l *List) slotsOf(r *reader) []*Slot {
 	for i, c := range r.cards {
 		id := first
 		if i > 0 {
-			id = l.hub.id(place{r.name, r.found[i].driver, r.found[i].index})
+			id = idIn(source, h.id(place{r.name, r.found[i].Driver, r.found[i].Index}))
 		}
 		c.SetSlot(uint64(id))
-		info.Driver = r.found[i].driver
+		info.Driver = r.found[i].Driver
 		out = append(out, &Slot{id: id, list: l, info: info, card: c})
 	}
 	return out
@@ -126,8 +143,11 @@ func (l *List) slotsOf(r *reader) []*Slot {
 // Slot returns the slot with an id. Errors: ckr.SlotIDInvalid, and those of
 // Slots.
 func (l *List) Slot(ctx context.Context, id ID) (*Slot, error) {
-	reader := l.hub.readerOf(id)
-	all, err := l.slots(ctx, func(name string) bool { return name == reader || reader == "" })
+	source, reader := int(id>>32), ""
+	if source < len(l.hubs) {
+		reader = l.hubs[source].readerOf(id & (1<<32 - 1))
+	}
+	all, err := l.slots(ctx, func(i int, place string) bool { return reader == "" || i == source && place == reader })
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +204,11 @@ func (l *List) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	err := closeTokens(ctx, tokens)
-	return errors.Join(err, closeConns(ctx, l.hub.leave()))
+	var last []*Contents
+	for _, h := range l.hubs {
+		last = append(last, h.leave()...)
+	}
+	return errors.Join(err, closeAll(ctx, last))
 }
 
 // closeTokens logs out of all tokens at once, so that a reader that hangs does
@@ -203,9 +227,9 @@ func closeTokens(ctx context.Context, tokens map[*engine.Card]*engine.Token) err
 	return errors.Join(errs...)
 }
 
-// closeConns waits for the connections to close until ctx is done; what hangs
-// closes when it can.
-func closeConns(ctx context.Context, conns []*apdu.Conn) error {
+// closeAll waits for the contents of all places to close until ctx is done; what
+// hangs closes when it can.
+func closeAll(ctx context.Context, conns []*Contents) error {
 	ended := make(chan error, len(conns))
 	for _, c := range conns {
 		go func() { ended <- c.Close() }()

@@ -6,14 +6,13 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // look brings the readers up to date and has cards probed that are new. It
 // waits for the probes of the readers that the caller cares for. Only one
 // caller looks at a time; the others wait for it, though not for its probes.
-func (h *Hub) look(ctx context.Context, drivers []driver.Driver, opts []apdu.Option, cares func(reader string) bool) error {
-	probes, err := h.glance(ctx, drivers, opts)
+func (h *Hub) look(ctx context.Context, source Source, cares func(reader string) bool) error {
+	probes, err := h.glance(ctx, source)
 	if err != nil {
 		return err
 	}
@@ -29,14 +28,14 @@ func (h *Hub) look(ctx context.Context, drivers []driver.Driver, opts []apdu.Opt
 }
 
 // glance looks and begins the probes; it returns those under way.
-func (h *Hub) glance(ctx context.Context, drivers []driver.Driver, opts []apdu.Option) (map[string]*probe, error) {
+func (h *Hub) glance(ctx context.Context, source Source) (map[string]*probe, error) {
 	select {
 	case h.looking <- struct{}{}:
 		defer func() { <-h.looking }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	now, err := snapshot(ctx, h.provider)
+	now, err := snapshot(ctx, h.source)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +45,7 @@ func (h *Hub) glance(ctx context.Context, drivers []driver.Driver, opts []apdu.O
 		return nil, ckr.New(ckr.CryptokiNotInitialized, "", nil)
 	}
 	for _, r := range h.update(now) {
-		r.probe = h.begin(r, drivers, opts)
+		r.probe = h.begin(r, source)
 	}
 	probes := make(map[string]*probe)
 	for name, r := range h.readers {
@@ -58,9 +57,9 @@ func (h *Hub) glance(ctx context.Context, drivers []driver.Driver, opts []apdu.O
 }
 
 // snapshot returns the present state of all readers.
-func snapshot(ctx context.Context, p apdu.Provider) ([]apdu.Event, error) {
+func snapshot(ctx context.Context, s Source) ([]apdu.Event, error) {
 	var now []apdu.Event
-	for e, err := range p.Watch(ctx) {
+	for e, err := range s.Watch(ctx) {
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +89,7 @@ func (h *Hub) update(now []apdu.Event) (fresh []*reader) {
 			h.order = append(h.order, e.Reader)
 		}
 		r.see(e)
-		if r.present && r.conn == nil && r.probe == nil && !errors.Is(r.err, ckr.TokenNotRecognized) {
+		if r.present && r.in == nil && r.probe == nil && !errors.Is(r.err, ckr.TokenNotRecognized) {
 			fresh = append(fresh, r)
 		}
 	}
@@ -108,7 +107,7 @@ func (r *reader) see(e apdu.Event) {
 	if e.Count < r.count {
 		return
 	}
-	if !e.Present || e.Count != r.count || r.conn != nil && !r.conn.Alive() {
+	if !e.Present || e.Count != r.count || r.in != nil && !r.in.Alive() {
 		r.eject()
 	}
 	r.present, r.atr, r.count = e.Present, e.ATR, e.Count

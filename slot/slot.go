@@ -7,6 +7,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/codes"
 	"github.com/go-cryptoki/cryptoki/internal/engine"
+	"github.com/go-cryptoki/cryptoki/token"
 )
 
 // ID names a slot. It is given when the slot is first seen, stays with reader,
@@ -52,7 +53,7 @@ func (s *Slot) Info() Info { return s.info }
 // for as long as the card stays. Errors: ckr.TokenNotPresent,
 // ckr.TokenNotRecognized if no driver knows the card, ckr.DeviceError if it
 // could not be read, ckr.CryptokiNotInitialized if the List is closed.
-func (s *Slot) Token(ctx context.Context) (*engine.Token, error) {
+func (s *Slot) Token(ctx context.Context) (token.Token, error) {
 	const op = "token"
 	switch {
 	case s.err != nil:
@@ -63,5 +64,9 @@ func (s *Slot) Token(ctx context.Context) (*engine.Token, error) {
 		s.card.Gone()
 		return nil, ckr.New(ckr.TokenNotPresent, op, apdu.ErrRemoved)
 	}
-	return s.list.token(s.card)
+	t, err := s.list.token(s.card)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
 }

@@ -1,6 +1,7 @@
 package slot
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -12,8 +13,14 @@ import (
 // flag for each slot and application, which is set by an event and cleared when
 // it is told.
 type arrivals struct {
-	known   map[string]uint64 // counts of the readers; nil before the first look
-	waiting []ID              // slots whose flag is set, in order
+	known   map[whereabouts]uint64 // counts of the places; nil before the first look
+	waiting []ID                   // slots whose flag is set, in order
+}
+
+// whereabouts is a place of a source.
+type whereabouts struct {
+	source int
+	name   string
 }
 
 // WaitForSlotEvent waits until a card or a reader has come or gone since the
@@ -40,8 +47,8 @@ func (l *List) slotEvent(ctx context.Context, block bool) (ID, error) {
 	caller := ctx
 	ctx, cancel := l.until(ctx)
 	defer cancel()
-	var first []apdu.Event
-	for e, err := range l.hub.provider.Watch(ctx) {
+	var first []change
+	for e, err := range l.watch(ctx) {
 		if err != nil {
 			return 0, l.reason(op, err)
 		}
@@ -54,7 +61,7 @@ func (l *List) slotEvent(ctx context.Context, block bool) (ID, error) {
 			}
 			l.compare(first)
 		} else {
-			l.changed(e, l.hub.note(e))
+			l.changed(e, l.note(e))
 		}
 		if id, ok := l.told(); ok {
 			return id, nil
@@ -68,6 +75,8 @@ func (l *List) slotEvent(ctx context.Context, block bool) (ID, error) {
 	}
 	return 0, ckr.New(ckr.CryptokiNotInitialized, op, nil)
 }
+
+func (c change) where() whereabouts { return whereabouts{c.source, c.Reader} }
 
 // told takes the first slot whose flag is set.
 func (l *List) told() (ID, bool) {
@@ -83,58 +92,61 @@ func (l *List) told() (ID, bool) {
 
 // compare sets the flags for all that is not as it was. The first time nothing
 // was.
-func (l *List) compare(now []apdu.Event) {
+func (l *List) compare(now []change) {
 	if l.begin(now) {
 		return
 	}
-	still := make(map[string]bool, len(now))
+	still := make(map[whereabouts]bool, len(now))
 	for _, e := range now {
-		still[e.Reader] = true
-		l.changed(e, l.hub.note(e))
+		still[e.where()] = true
+		l.changed(e, l.note(e))
 	}
-	for _, name := range l.missing(still) {
-		l.changed(apdu.Event{Reader: name, Gone: true}, []ID{l.hub.first(name)})
+	for _, w := range l.missing(still) {
+		gone := change{w.source, apdu.Event{Reader: w.name, Gone: true}}
+		l.changed(gone, []ID{idIn(w.source, l.hubs[w.source].first(w.name))})
 	}
 }
 
 // begin keeps the state that events are told of from now on.
-func (l *List) begin(now []apdu.Event) bool {
+func (l *List) begin(now []change) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.arrivals.known != nil {
 		return false
 	}
-	l.arrivals.known = make(map[string]uint64, len(now))
+	l.arrivals.known = make(map[whereabouts]uint64, len(now))
 	for _, e := range now {
-		l.arrivals.known[e.Reader] = e.Count
+		l.arrivals.known[e.where()] = e.Count
 	}
 	return true
 }
 
-func (l *List) missing(still map[string]bool) (gone []string) {
+func (l *List) missing(still map[whereabouts]bool) (gone []whereabouts) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for name := range l.arrivals.known {
-		if !still[name] {
-			gone = append(gone, name)
+	for w := range l.arrivals.known {
+		if !still[w] {
+			gone = append(gone, w)
 		}
 	}
-	slices.Sort(gone)
+	slices.SortFunc(gone, func(a, b whereabouts) int {
+		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.name, b.name))
+	})
 	return gone
 }
 
 // changed sets the flags of a reader's slots unless the application knows.
-func (l *List) changed(e apdu.Event, ids []ID) {
+func (l *List) changed(e change, ids []ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	count, known := l.arrivals.known[e.Reader]
+	count, known := l.arrivals.known[e.where()]
 	if known == !e.Gone && (e.Gone || count == e.Count) {
 		return
 	}
 	if e.Gone {
-		delete(l.arrivals.known, e.Reader)
+		delete(l.arrivals.known, e.where())
 	} else {
-		l.arrivals.known[e.Reader] = e.Count
+		l.arrivals.known[e.where()] = e.Count
 	}
 	for _, id := range ids {
 		if !slices.Contains(l.arrivals.waiting, id) {

@@ -3,7 +3,7 @@ package pcsc
 import (
 	"context"
 
-	"github.com/go-cryptoki/cryptoki/apdu/pcsc/pcscd"
+	"github.com/go-cryptoki/cryptoki/apdu/pcsc/internal/pcscd"
 )
 
 // daemon reaches pcscd through its socket.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
 )
@@ -57,7 +56,7 @@ func initToken(ctx context.Context, e *env, args []string) error {
 }
 
 // checkPINs refuses a user PIN of the wrong length before anything is lost.
-func checkPINs(ctx context.Context, t *engine.Token, user token.PIN) error {
+func checkPINs(ctx context.Context, t token.Token, user token.PIN) error {
 	info, err := t.Info(ctx)
 	if err != nil {
 		return err
@@ -68,7 +67,7 @@ func checkPINs(ctx context.Context, t *engine.Token, user token.PIN) error {
 	return nil
 }
 
-func setUserPIN(ctx context.Context, t *engine.Token, so, user token.PIN) error {
+func setUserPIN(ctx context.Context, t token.Token, so, user token.PIN) error {
 	s, err := session.Open(ctx, t, session.ReadWrite())
 	if err != nil {
 		return err

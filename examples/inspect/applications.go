@@ -6,7 +6,7 @@ import (
 	"errors"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // known are applications that are asked for by name, as many cards have no

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/slot"
@@ -38,7 +37,7 @@ func inspectToken(ctx context.Context, p *printer, s *slot.Slot) {
 	})
 }
 
-func objects(ctx context.Context, p *printer, t *engine.Token) {
+func objects(ctx context.Context, p *printer, t token.Token) {
 	s, err := session.Open(ctx, t)
 	if err != nil {
 		p.line("%v", err)

@@ -21,7 +21,6 @@ import (
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -111,7 +110,7 @@ func run(ctx context.Context, card *virtual.Card) error {
 }
 
 // initialise makes a token on the blank card and sets the user's PIN.
-func initialise(ctx context.Context, t *engine.Token) error {
+func initialise(ctx context.Context, t token.Token) error {
 	if err := t.Initialize(ctx, soPIN, "quickstart"); err != nil {
 		return err
 	}

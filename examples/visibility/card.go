@@ -5,7 +5,6 @@ import (
 
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
 )
@@ -18,7 +17,7 @@ var (
 // card is a virtual card with a token on it.
 type card struct {
 	module *cryptoki.Module
-	token  *engine.Token
+	token  token.Token
 }
 
 func newCard(ctx context.Context) (*card, error) {

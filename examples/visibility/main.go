@@ -16,9 +16,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/token"
-	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 func main() {
@@ -30,18 +28,14 @@ func main() {
 	m.print(os.Stdout)
 }
 
-// The rows and columns of the matrix, in the order in which they are printed.
-var (
-	states = []token.State{token.ROPublic, token.ROUser, token.RWPublic, token.RWUser, token.RWSO}
-	kinds  = []engine.Kind{engine.PublicSession, engine.PrivateSession, engine.PublicToken, engine.PrivateToken}
-	verbs  = []driver.Verb{driver.Find, driver.Read, driver.Create, driver.Modify, driver.Destroy}
-)
+// states are the rows of the matrix, in the order in which they are printed.
+var states = []token.State{token.ROPublic, token.ROUser, token.RWPublic, token.RWUser, token.RWSO}
 
 // cell names one outcome.
 type cell struct {
 	state token.State
-	kind  engine.Kind
-	verb  driver.Verb
+	kind  kind
+	verb  verb
 }
 
 // matrix has the outcomes: "✓", "not found", or a CKR_ name.
@@ -60,7 +54,7 @@ func measure(ctx context.Context) (matrix, error) {
 			for _, verb := range verbs {
 				outcome, err := c.try(ctx, state, kind, verb)
 				if err != nil {
-					return nil, fmt.Errorf("%v, %v, %v: %w", state, kind, verb, err)
+					return nil, fmt.Errorf("%v, %v, %v: %w", state, kind.name, verb, err)
 				}
 				m[cell{state, kind, verb}] = outcome
 			}
@@ -73,11 +67,11 @@ func measure(ctx context.Context) (matrix, error) {
 func (m matrix) print(w io.Writer) {
 	table := [][]string{{"state", "object"}}
 	for _, verb := range verbs {
-		table[0] = append(table[0], verb.String())
+		table[0] = append(table[0], string(verb))
 	}
 	for _, state := range states {
 		for _, kind := range kinds {
-			row := []string{state.String(), strings.TrimSuffix(kind.String(), " object")}
+			row := []string{state.String(), kind.name}
 			if kind != kinds[0] {
 				row[0] = ""
 			}

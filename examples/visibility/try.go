@@ -4,11 +4,9 @@ import (
 	"context"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
-	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 // Outcomes that are no return codes.
@@ -20,7 +18,7 @@ const (
 // try makes an object of a kind while the user is logged in, brings the
 // session into a state, and has it do something with the object. An error is
 // one of the preparation.
-func (c *card) try(ctx context.Context, state token.State, kind engine.Kind, verb driver.Verb) (string, error) {
+func (c *card) try(ctx context.Context, state token.State, k kind, v verb) (string, error) {
 	// Token objects need a read/write session to be made, whatever the state
 	// that is looked at.
 	maker, err := session.Open(ctx, c.token, session.ReadWrite())
@@ -41,29 +39,29 @@ func (c *card) try(ctx context.Context, state token.State, kind engine.Kind, ver
 	}
 	defer s.Close()
 
-	o, err := maker.Create(ctx, template(kind, "example")...)
+	o, err := maker.Create(ctx, template(k, "example")...)
 	if err != nil {
 		return "", err
 	}
 	if err := enter(ctx, s, state); err != nil {
 		return "", err
 	}
-	result := do(ctx, s, o, kind, verb)
+	result := do(ctx, s, o, k, v)
 	return result, c.clear(ctx)
 }
 
-func template(kind engine.Kind, label string) object.Template {
+func template(k kind, label string) object.Template {
 	return object.Template{
 		object.AttrClass.Is(object.ClassData), object.AttrLabel.Is(label), object.AttrValue.Is([]byte("value")),
-		object.AttrToken.Is(kind.Token()), object.AttrPrivate.Is(kind.Private()),
+		object.AttrToken.Is(k.token), object.AttrPrivate.Is(k.private),
 	}
 }
 
 // do has a session do one thing with an object, and tells what came of it.
-func do(ctx context.Context, s *session.Session, o *object.Object, kind engine.Kind, verb driver.Verb) string {
+func do(ctx context.Context, s *session.Session, o *object.Object, k kind, v verb) string {
 	var err error
-	switch verb {
-	case driver.Find:
+	switch v {
+	case find:
 		for found, err := range s.Find(ctx, object.AttrLabel.Is("example")) {
 			if err != nil {
 				return outcome(err)
@@ -73,13 +71,13 @@ func do(ctx context.Context, s *session.Session, o *object.Object, kind engine.K
 			}
 		}
 		return unfound
-	case driver.Read:
+	case read:
 		_, err = s.Attributes(ctx, o, object.AttrValue.Type)
-	case driver.Create:
-		_, err = s.Create(ctx, template(kind, "another example")...)
-	case driver.Modify:
+	case create:
+		_, err = s.Create(ctx, template(k, "another example")...)
+	case modify:
 		err = s.Set(ctx, o, object.AttrLabel.Is("changed example"))
-	case driver.Destroy:
+	case destroy:
 		err = s.Destroy(ctx, o)
 	}
 	return outcome(err)

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -16,10 +15,10 @@ import (
 // Fixture is a token to try.
 type Fixture struct {
 	// Token is initialised, with the user's PIN set, and in nobody's use.
-	Token *engine.Token
+	Token token.Token
 	// Another returns the view of another application on the same card; nil if
 	// there is none to be had.
-	Another func(t *testing.T) *engine.Token
+	Another func(t *testing.T) token.Token
 	// SOPIN may be empty, if nobody knows it. OtherPIN is good to be set.
 	SOPIN, UserPIN, OtherPIN string
 	// OwnNames says that labels and identifiers of keys and certificates are
@@ -27,6 +26,8 @@ type Fixture struct {
 	OwnNames bool
 	// Ask gives the card's write secret; nil if it has none.
 	Ask token.PINFunc
+	// Keys is the number of private keys that are on the token from the start.
+	Keys int
 	// Everything says that the token does all that there are suites for.
 	Everything bool
 }
@@ -48,6 +49,7 @@ var suites = []struct {
 	{"PINs", pins},
 	{"data objects", dataObjects},
 	{"private objects", privateObjects},
+	{"keys that are there", presentKeys},
 	{"RSA keys", rsaKeys},
 	{"EC keys", ecKeys},
 	{"imported keys", importedKeys},
@@ -132,7 +134,7 @@ func (r *rig) open(rw bool) *session.Session {
 	return r.openOn(r.Token, rw)
 }
 
-func (r *rig) openOn(t *engine.Token, rw bool) *session.Session {
+func (r *rig) openOn(t token.Token, rw bool) *session.Session {
 	r.Helper()
 	opts := []session.Option{session.WithPINFunc(r.Ask)}
 	if rw {

@@ -18,6 +18,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
+	"github.com/go-cryptoki/cryptoki/token"
 )
 
 // curve is a named curve, by its names.
@@ -90,6 +91,35 @@ func (r *rig) guarded(priv *object.Object, secret object.Attr[*big.Int]) {
 	}
 	_, err := object.Get(r.Context(), priv, secret)
 	r.code(err, ckr.AttributeSensitive)
+}
+
+// presentKeys: private keys that are on the token exist for the user only, and
+// sign what their public keys verify.
+func presentKeys(r *rig) {
+	ctx := r.Context()
+	s := r.open(true)
+	private := object.AttrClass.Is(object.ClassPrivateKey)
+	if r.Keys == 0 {
+		return
+	}
+	r.seen(s, 0, private)
+	r.must(s.Login(ctx, token.User, pin(r.UserPIN)))
+	keys := r.find(s, private)
+	if len(keys) != r.Keys {
+		r.Fatalf("%d keys, want %d", len(keys), r.Keys)
+	}
+	for _, priv := range keys {
+		r.signs(s, priv)
+		id, err := object.Get(ctx, priv, object.AttrUniqueID)
+		r.must(err)
+		r.seen(s, 1, object.AttrUniqueID.Is(id))
+	}
+	r.must(s.Logout(ctx))
+	for _, priv := range keys {
+		_, err := s.Sign(ctx, mechanism.ECDSA{}, priv, make([]byte, 32))
+		r.code(err, ckr.KeyHandleInvalid)
+	}
+	r.seen(s, 0, private)
 }
 
 // rsaKeys: generated, used in every way that the key claims, and destroyed.

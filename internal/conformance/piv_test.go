@@ -5,7 +5,6 @@ import (
 
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/token"
 )
 
@@ -59,7 +58,7 @@ func pivFixture(t *testing.T, p virtual.PIVPersona) Fixture {
 	t.Cleanup(func() { m.Close() })
 	return Fixture{
 		Token: TokenIn(t, m, "Virtual 00"),
-		Another: func(t *testing.T) *engine.Token {
+		Another: func(t *testing.T) token.Token {
 			other, err := m.Application(t.Context())
 			if err != nil {
 				t.Fatal(err)

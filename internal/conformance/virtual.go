@@ -5,7 +5,6 @@ import (
 
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/session"
 	"github.com/go-cryptoki/cryptoki/token"
 )
@@ -20,7 +19,7 @@ func Virtual(t *testing.T, readers apdu.Provider, reader string) Fixture {
 	}
 	t.Cleanup(func() { m.Close() })
 	f.Token = TokenIn(t, m, reader)
-	f.Another = func(t *testing.T) *engine.Token {
+	f.Another = func(t *testing.T) token.Token {
 		other, err := m.Application(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -46,7 +45,7 @@ func Virtual(t *testing.T, readers apdu.Provider, reader string) Fixture {
 }
 
 // TokenIn returns the token in a reader.
-func TokenIn(t *testing.T, m *cryptoki.Module, reader string) *engine.Token {
+func TokenIn(t *testing.T, m *cryptoki.Module, reader string) token.Token {
 	t.Helper()
 	slots, err := m.Slots(t.Context(), true)
 	if err != nil {

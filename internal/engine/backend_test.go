@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
@@ -82,10 +81,8 @@ func TestBackendAsksForConsent(t *testing.T) {
 		t.Fatal(g.Consent(), err)
 	}
 	sign := func(a driver.Auth) error {
-		return s.Use(ctx, "sign", g, a, func(ctx context.Context, back driver.Backend, ref driver.Ref) error {
-			_, err := back.(driver.Signer).Sign(ctx, ref, mechanism.ECDSA{}, nil, a)
-			return err
-		}, nil)
+		_, err := s.Sign(ctx, Use{Grant: g, Op: "sign", Auth: a}, mechanism.ECDSA{}, nil)
+		return err
 	}
 	code(t, sign(driver.Auth{}), ckr.UserNotLoggedIn)
 	code(t, sign(driver.Auth{Consent: token.NewPIN([]byte("9999"))}), ckr.PINIncorrect)

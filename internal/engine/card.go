@@ -142,7 +142,7 @@ func (c *Card) unit(ctx context.Context, op string, f func(ctx context.Context) 
 		c.Gone()
 		return ckr.New(ckr.DeviceRemoved, op, apdu.ErrRemoved)
 	}
-	err := c.backend.Exclusive(ctx, func(ctx context.Context, tx *apdu.Tx) error {
+	err := c.backend.Exclusive(ctx, func(ctx context.Context, tx driver.Tx) error {
 		if err := c.notice(ctx, tx); err != nil {
 			return err
 		}
@@ -170,7 +170,7 @@ func (c *Card) unit(ctx context.Context, op string, f func(ctx context.Context) 
 // notice compares the card with what we left: after a reset everybody is
 // logged out, after a visit of another program nothing cached is certain. It
 // also sends the logouts that are still owed.
-func (c *Card) notice(ctx context.Context, tx *apdu.Tx) error {
+func (c *Card) notice(ctx context.Context, tx driver.Tx) error {
 	c.mu.Lock()
 	switch resets, epoch, visits := tx.Resets(), tx.Epoch(), tx.Disturbances(); {
 	case resets != c.resets:
@@ -182,7 +182,7 @@ func (c *Card) notice(ctx context.Context, tx *apdu.Tx) error {
 		c.dir.stale = true
 		c.doubtVerified()
 	}
-	if _, now := tx.Selected(); now {
+	if tx.Reselected() {
 		// Another application of the card had its turn, with which it may have
 		// dropped what was verified.
 		c.doubtVerified()

@@ -40,7 +40,7 @@ func (s *Session) DeriveKey(ctx context.Context, g Grant, a driver.Auth, m mecha
 	n, _ := length(t)
 	var secret []byte
 	defer func() { clear(secret) }()
-	err = s.Use(ctx, op, g, a, func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
+	err = s.use(ctx, Use{Grant: g, Op: op, Auth: a}, func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
 		secret, err = deriveOnCard(ctx, b, ref, m, a, n)
 		return err
 	}, func(key *soft.Material) (err error) {
@@ -85,7 +85,7 @@ func (s *Session) DeriveKeys(ctx context.Context, g Grant, a driver.Auth, m mech
 	}
 	var secret []byte
 	defer func() { clear(secret) }()
-	err = s.Use(ctx, op, g, a,
+	err = s.use(ctx, Use{Grant: g, Op: op, Auth: a},
 		func(context.Context, driver.Backend, driver.Ref) error {
 			return ckr.New(ckr.FunctionNotSupported, "", nil)
 		},

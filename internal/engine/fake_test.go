@@ -46,8 +46,8 @@ func newBare(t testing.TB, l *link) *bare {
 	return b
 }
 
-func (b *bare) Exclusive(ctx context.Context, f func(ctx context.Context, tx *apdu.Tx) error) error {
-	return b.conn.Exclusive(ctx, nil, f)
+func (b *bare) Exclusive(ctx context.Context, f func(ctx context.Context, tx driver.Tx) error) error {
+	return driver.Exclusive(ctx, b.conn, nil, f)
 }
 
 func (b *bare) Alive() bool { return b.conn.Alive() }

@@ -27,7 +27,7 @@ func (s *Session) Encapsulate(ctx context.Context, g Grant, a driver.Auth, m mec
 	}
 	var secret []byte
 	defer func() { clear(secret) }()
-	err = s.Use(ctx, op, g, a, func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
+	err = s.use(ctx, Use{Grant: g, Op: op, Auth: a}, func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
 		e, ok := b.(driver.Encapsulator)
 		if !ok {
 			return ckr.New(ckr.FunctionNotSupported, "", nil)
@@ -74,7 +74,7 @@ func (s *Session) Decapsulate(ctx context.Context, g Grant, a driver.Auth, m mec
 // Shared returns the secret that a ciphertext tells the owner of the private
 // key, for the caller to clear. It serves crypto.Decapsulator.
 func (s *Session) Shared(ctx context.Context, g Grant, a driver.Auth, m mechanism.Mechanism, ciphertext []byte) (secret []byte, err error) {
-	err = s.Use(ctx, "decapsulate", g, a, func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
+	err = s.use(ctx, Use{Grant: g, Op: "decapsulate", Auth: a}, func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
 		d, ok := b.(driver.Decapsulator)
 		if !ok {
 			return ckr.New(ckr.FunctionNotSupported, "", nil)

@@ -18,7 +18,7 @@ import (
 // believe that it does. If it says no, its users are logged out; in all other
 // cases but yes, what we believe is in doubt, and the next unit selects the
 // application again.
-func (c *Card) refused(ctx context.Context, tx *apdu.Tx, err error) {
+func (c *Card) refused(ctx context.Context, tx driver.Tx, err error) {
 	if !refusal(err) || isPINError(codes.Wrap("", err)) {
 		return
 	}

@@ -18,10 +18,8 @@ func use(t *testing.T, s *Session, key *object.Object) error {
 	if err != nil {
 		return err
 	}
-	return s.Use(t.Context(), "sign", g, driver.Auth{}, func(ctx context.Context, back driver.Backend, ref driver.Ref) error {
-		_, err := back.(driver.Signer).Sign(ctx, ref, mechanism.ECDSA{}, nil, driver.Auth{})
-		return err
-	}, nil)
+	_, err = s.Sign(t.Context(), Use{Grant: g, Op: "sign"}, mechanism.ECDSA{}, nil)
+	return err
 }
 
 // TestTwoTokensOfOneCard has two tokens on one connection: what one of them

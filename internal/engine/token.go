@@ -107,6 +107,9 @@ func (t *Token) Offers(op string, m mechanism.Type) error {
 	return nil
 }
 
+// Offers is Token.Offers.
+func (s *Session) Offers(op string, m mechanism.Type) error { return s.t.Offers(op, m) }
+
 // Close ends all sessions of the application and its view of the token. The
 // card may be reached if the application is logged in.
 func (t *Token) Close(ctx context.Context) error {

@@ -34,8 +34,7 @@ func (g Grant) Consent() bool { return g.consent }
 // Soft reports whether the key is used in software.
 func (g Grant) Soft() bool { return g.entry.soft() }
 
-// InSession reports whether the key is one of a session that needs no consent:
-// then Compute does.
+// InSession reports whether the key is one of a session that needs no consent.
 func (g Grant) InSession() bool { return !g.entry.onToken() && !g.consent }
 
 // Purpose is what an operation does with a key: the attribute that must be
@@ -43,6 +42,20 @@ func (g Grant) InSession() bool { return !g.entry.onToken() && !g.consent }
 type Purpose struct {
 	Attr object.Attr[bool]
 	Flag mechanism.Flags
+}
+
+// PurposeOf returns the purpose of a use of a key, such as FlagDerive.
+func PurposeOf(use mechanism.Flags) (Purpose, bool) {
+	for _, p := range purposes {
+		if p.Flag == use {
+			return p, true
+		}
+	}
+	return Purpose{}, false
+}
+
+var purposes = []Purpose{
+	ToSign, ToVerify, ToEncrypt, ToDecrypt, ToDerive, ToWrap, ToUnwrap, ToEncapsulate, ToDecapsulate, ToSignRecover, ToVerifyRecover,
 }
 
 // The purposes of operations.
@@ -215,18 +228,19 @@ func (s *Session) Mechanisms(ctx context.Context, o *object.Object) (map[mechani
 	return maps.Clone(s.mechanisms(e, all)), nil
 }
 
-// Use runs one use of a key: card, inside a transaction in which the grant was
-// checked again, the login restored and the consent verified; or softly, for
+// use runs one use of a key: card, inside a transaction in which the grant was
+// checked again, the login restored and the consent verified; or software, for
 // session keys and public keys. Errors: ckr.UserNotLoggedIn if the login ended
 // or a consent is missing, ckr.KeyHandleInvalid if the key is void,
 // ckr.SessionHandleInvalid, and what the function returns.
-func (s *Session) Use(ctx context.Context, op string, g Grant, a driver.Auth,
-	card func(ctx context.Context, b driver.Backend, ref driver.Ref) error, softly func(*soft.Material) error) error {
+func (s *Session) use(ctx context.Context, u Use,
+	card func(ctx context.Context, b driver.Backend, ref driver.Ref) error, software func(*soft.Material) error) error {
+	op, g, a := u.Op, u.Grant, u.Auth
 	if err := s.enter(op); err != nil {
 		return err
 	}
 	if g.InSession() {
-		return g.useKey(op, softly)
+		return g.useKey(op, software)
 	}
 	if err := g.good(); err != nil {
 		return codes.Wrap(op, err)
@@ -235,9 +249,12 @@ func (s *Session) Use(ctx context.Context, op string, g Grant, a driver.Auth,
 		return ckr.Newf(ckr.UserNotLoggedIn, op, "each use of this key needs the user's PIN")
 	}
 	if g.entry.soft() {
-		return s.useSoftly(ctx, op, g, a, softly)
+		return s.useInSoftware(ctx, u, software)
 	}
 	c := s.t.card
+	if p, ok := c.backend.(driver.Parallel); ok && c.ready(g) {
+		return codes.Wrap(op, p.Shared(ctx, func(ctx context.Context) error { return c.useKey(ctx, g, card) }))
+	}
 	return c.unit(ctx, op, func(ctx context.Context) error {
 		if err := c.refresh(ctx, false); err != nil {
 			return err
@@ -259,31 +276,33 @@ func (s *Session) Use(ctx context.Context, op string, g Grant, a driver.Auth,
 			}
 			defer c.mark(token.User, doubtful)
 		}
-		if err := card(ctx, c.backend, g.entry.ref); err != nil {
-			if isVoid(err) {
-				c.reload() // the card has another object there, or none
-			}
-			return err
-		}
-		return g.good()
+		return c.useKey(ctx, g, card)
 	})
 }
 
-// Compute is Use for a grant that was just given to a key of a session
-// (Grant.InSession): the card is not looked at again, and the call costs no
-// memory beyond what f returns, which is cleared if it comes with an error.
-func (g Grant) Compute(op string, f func(*soft.Material, mechanism.Mechanism, []byte) ([]byte, error), m mechanism.Mechanism, data []byte) ([]byte, error) {
-	g.entry.using.RLock()
-	defer g.entry.using.RUnlock()
+// useKey has the card use a key, under a grant that holds before and after.
+func (c *Card) useKey(ctx context.Context, g Grant, card func(ctx context.Context, b driver.Backend, ref driver.Ref) error) error {
 	if err := g.good(); err != nil {
-		return nil, codes.Wrap(op, err)
+		return err
 	}
-	out, err := f(g.entry.key, m, data)
-	if err != nil {
-		clear(out)
-		return nil, codes.Wrap(op, err)
+	if err := card(ctx, c.backend, g.entry.ref); err != nil {
+		if isVoid(err) {
+			c.reload() // the card has another object there, or none
+		}
+		return err
 	}
-	return out, nil
+	return g.good()
+}
+
+// ready reports whether a key can be used without anything being done before:
+// the listing is current, the key is proved, the login is verified.
+func (c *Card) ready(g Grant) bool {
+	current := !outdated(c.backend)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.dir.records[g.entry.ref]
+	current = current && c.dir.loaded && !c.dir.stale && r != nil && (r.wanted == nil || r.proved != nil)
+	return current && !g.consent && (!g.entry.private || c.verified[token.User] == verified)
 }
 
 // isVoid reports whether an error says that there is no such object.
@@ -308,7 +327,8 @@ func (g Grant) good() error {
 	return nil
 }
 
-func (s *Session) useSoftly(ctx context.Context, op string, g Grant, a driver.Auth, f func(*soft.Material) error) error {
+func (s *Session) useInSoftware(ctx context.Context, u Use, f func(*soft.Material) error) error {
+	op, g, a := u.Op, u.Grant, u.Auth
 	if g.consent {
 		c := s.t.card
 		err := c.unit(ctx, op, func(ctx context.Context) error { return c.consent(ctx, a.Consent, true) })

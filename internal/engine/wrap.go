@@ -34,7 +34,7 @@ func (s *Session) WrapKey(ctx context.Context, g Grant, a driver.Auth, m mechani
 	}
 	defer clear(value)
 	var wrapped []byte
-	err = s.Use(ctx, op, g, a, func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
+	err = s.use(ctx, Use{Grant: g, Op: op, Auth: a}, func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
 		card, ok := b.(driver.Encrypter)
 		if !ok {
 			return ckr.New(ckr.FunctionNotSupported, "", nil)
@@ -76,7 +76,7 @@ func (s *Session) mayWrap(op string, wrapping, e *entry) error {
 }
 
 func (s *Session) wrapOnCard(ctx context.Context, op string, g Grant, a driver.Auth, m mechanism.Mechanism, e *entry) (wrapped []byte, err error) {
-	err = s.Use(ctx, op, g, a, func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
+	err = s.use(ctx, Use{Grant: g, Op: op, Auth: a}, func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
 		w, ok := b.(driver.Wrapper)
 		if !ok {
 			return ckr.Newf(ckr.KeyUnextractable, "", "the key does not leave the card")
@@ -115,7 +115,7 @@ func (s *Session) UnwrapKey(ctx context.Context, g Grant, a driver.Auth, m mecha
 	}
 	var value []byte
 	defer func() { clear(value) }()
-	err = s.Use(ctx, op, g, a, func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
+	err = s.use(ctx, Use{Grant: g, Op: op, Auth: a}, func(ctx context.Context, b driver.Backend, ref driver.Ref) (err error) {
 		value, err = unwrapOnCard(ctx, b, ref, m, wrapped, a)
 		return err
 	}, func(k *soft.Material) (err error) {

@@ -3,8 +3,8 @@ package faults_test
 import (
 	"encoding/binary"
 
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // Files of a PKCS #15 application, as the virtual card has them.

@@ -9,7 +9,6 @@ import (
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -39,7 +38,7 @@ type rig struct {
 	wire    *wire
 	module  *cryptoki.Module
 	slot    slot.ID
-	token   *engine.Token
+	token   token.Token
 }
 
 // newRig returns a card with a token on it: PINs are set, and the user has the

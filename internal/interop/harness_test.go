@@ -15,7 +15,6 @@ import (
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/internal/pcscdtest"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -124,7 +123,7 @@ func contains(t *testing.T, out string, want ...string) {
 }
 
 // open returns the token on a card, through this library.
-func open(t *testing.T, card *virtual.Card) *engine.Token {
+func open(t *testing.T, card *virtual.Card) token.Token {
 	t.Helper()
 	m, err := cryptoki.Open(t.Context(), cryptoki.WithProvider(virtual.Single(card)))
 	if err != nil {
@@ -146,7 +145,7 @@ func open(t *testing.T, card *virtual.Card) *engine.Token {
 }
 
 // login opens a read/write session as the user.
-func login(t *testing.T, tok *engine.Token) *session.Session {
+func login(t *testing.T, tok token.Token) *session.Session {
 	t.Helper()
 	s, err := session.Open(t.Context(), tok, session.ReadWrite())
 	if err != nil {

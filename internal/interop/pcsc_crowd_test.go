@@ -22,7 +22,6 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/conformance"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/internal/pcscdtest"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
@@ -140,7 +139,7 @@ func resetNowAndThen(ctx context.Context, reader int, done *atomic.Int64) {
 // holder is a holder of the card who uses this library.
 type holder struct {
 	*testing.T
-	tok    *engine.Token
+	tok    token.Token
 	signed int
 	lost   int
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/conformance"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/internal/pcscdtest"
+	"github.com/go-cryptoki/cryptoki/token"
 )
 
 // scdaemon is where Debian has it.
@@ -80,7 +80,7 @@ func isPresent(t *testing.T) bool {
 }
 
 // openModule opens this library on the readers of pcscd, and finds the token.
-func openModule(t *testing.T, p *pcsc.Provider) (*cryptoki.Module, *engine.Token) {
+func openModule(t *testing.T, p *pcsc.Provider) (*cryptoki.Module, token.Token) {
 	t.Helper()
 	m, err := cryptoki.Open(t.Context(), cryptoki.WithProvider(p))
 	if err != nil {

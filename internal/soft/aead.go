@@ -7,13 +7,14 @@ import (
 
 func aeadRows() []row {
 	nonce := make([]byte, 12)
+	gcm := scheme[mechanism.AESGCM]{keys: aesKeys, sizes: aesSizes, unapproved: true, crypt: (*Material).cryptGCM}
+	ccm := scheme[mechanism.AESCCM]{keys: aesKeys, sizes: aesSizes, crypt: (*Material).cryptCCM}
+	chacha := scheme[mechanism.ChaCha20Poly1305]{
+		keys: secrets(object.KeyChaCha20), sizes: sizes{32, 32}, unapproved: true, crypt: (*Material).cryptChaCha,
+	}
 	return []row{
-		wrapping(sealing((*Material).gcmWith, scheme[mechanism.AESGCM]{keys: aesKeys, sizes: aesSizes, unapproved: true})).
-			row(mechanism.AESGCM{IV: nonce}),
-		wrapping(sealing((*Material).ccm, scheme[mechanism.AESCCM]{keys: aesKeys, sizes: aesSizes})).
-			row(mechanism.AESCCM{Nonce: nonce}),
-		sealing((*Material).chacha, scheme[mechanism.ChaCha20Poly1305]{
-			keys: secrets(object.KeyChaCha20), sizes: sizes{32, 32}, unapproved: true,
-		}).row(mechanism.ChaCha20Poly1305{Nonce: nonce}),
+		wrapping(gcm).row(mechanism.AESGCM{IV: nonce}),
+		wrapping(ccm).row(mechanism.AESCCM{Nonce: nonce}),
+		chacha.row(mechanism.ChaCha20Poly1305{Nonce: nonce}),
 	}
 }

@@ -18,21 +18,23 @@ var (
 
 func aesRows() []row {
 	iv := make([]byte, aes.BlockSize)
-	kw := scheme[mechanism.AESKeyWrap]{keys: aesKeys, sizes: aesSizes, wrap: (*Material).wrapPadded, unwrap: (*Material).unwrapPadded}
+	ctr := scheme[mechanism.AESCTR]{keys: aesKeys, sizes: aesSizes, crypt: (*Material).cryptCTR, stream: (*Material).ctrStream}
+	cts := scheme[mechanism.AESCTS]{keys: aesKeys, sizes: aesSizes, crypt: (*Material).cryptCTS}
+	xts := scheme[mechanism.AESXTS]{keys: secrets(object.KeyAESXTS), sizes: xtsSizes, unapproved: true, crypt: (*Material).cryptXTS}
+	wrap := scheme[mechanism.AESKeyWrap]{
+		keys: aesKeys, sizes: aesSizes, crypt: (*Material).cryptKeyWrap,
+		wrap: (*Material).wrapPadded, unwrap: (*Material).unwrapPadded,
+	}
+	kwp := scheme[mechanism.AESKeyWrapKWP]{keys: aesKeys, sizes: aesSizes, crypt: (*Material).cryptKWP}
 	return []row{
 		aesBlocks[mechanism.AESECB]().row(mechanism.AESECB{}),
 		aesBlocks[mechanism.AESCBC]().row(mechanism.AESCBC{IV: iv}),
 		aesBlocks[mechanism.AESCBCPad]().row(mechanism.AESCBCPad{IV: iv}),
-		sealing((*Material).ctr, scheme[mechanism.AESCTR]{
-			keys: aesKeys, sizes: aesSizes, stream: (*Material).ctrStream,
-		}).row(mechanism.AESCTR{CounterBits: 128, CB: iv}),
-		sealing((*Material).cts, scheme[mechanism.AESCTS]{keys: aesKeys, sizes: aesSizes}).row(mechanism.AESCTS{IV: iv}),
-		sealing((*Material).xts, scheme[mechanism.AESXTS]{
-			keys: secrets(object.KeyAESXTS), sizes: xtsSizes, unapproved: true,
-		}).row(mechanism.AESXTS{Tweak: iv}),
-		sealing((*Material).keyWrap, kw).row(mechanism.AESKeyWrap{}),
-		wrapping(sealing((*Material).keyWrapKWP, scheme[mechanism.AESKeyWrapKWP]{keys: aesKeys, sizes: aesSizes})).
-			row(mechanism.AESKeyWrapKWP{}),
+		ctr.row(mechanism.AESCTR{CounterBits: 128, CB: iv}),
+		cts.row(mechanism.AESCTS{IV: iv}),
+		xts.row(mechanism.AESXTS{Tweak: iv}),
+		wrap.row(mechanism.AESKeyWrap{}),
+		wrapping(kwp).row(mechanism.AESKeyWrapKWP{}),
 	}
 }
 
@@ -56,18 +58,26 @@ func aesBlocks[M moded]() scheme[M] {
 
 // wholeBlocks adds ECB or CBC with a block cipher to a scheme.
 func wholeBlocks[M moded](of func(*Material) (cipher.Block, error), s scheme[M]) scheme[M] {
-	mode := func(k *Material, m M) (blockMode, error) {
+	s.crypt = func(k *Material, m M, data []byte, decrypt bool) ([]byte, error) {
 		block, err := of(k)
-		return blockMode{block, m.BlockMode()}, err
-	}
-	s.stream = func(k *Material, m M, decrypt bool) (Stream, error) {
-		b, err := mode(k, m)
 		if err != nil {
 			return nil, err
 		}
+		b := blockMode{block, m.BlockMode()}
+		if decrypt {
+			return b.open(data)
+		}
+		return b.seal(data)
+	}
+	s.stream = func(k *Material, m M, decrypt bool) (Stream, error) {
+		block, err := of(k)
+		if err != nil {
+			return nil, err
+		}
+		b := blockMode{block, m.BlockMode()}
 		return &blockStream{mode: b.direction(decrypt), padded: b.Padded, decrypt: decrypt}, nil
 	}
-	return sealing(mode, s)
+	return s
 }
 
 // blockMode is ECB or CBC with a block cipher.
@@ -77,7 +87,7 @@ type blockMode struct {
 }
 
 // direction returns one way of it.
-func (b blockMode) direction(decrypt bool) cipher.BlockMode {
+func (b *blockMode) direction(decrypt bool) cipher.BlockMode {
 	switch {
 	case !b.Chained:
 		return ecbMode{b.block, decrypt}
@@ -87,7 +97,7 @@ func (b blockMode) direction(decrypt bool) cipher.BlockMode {
 	return cipher.NewCBCEncrypter(b.block, b.IV)
 }
 
-func (b blockMode) seal(plain []byte) ([]byte, error) {
+func (b *blockMode) seal(plain []byte) ([]byte, error) {
 	if !b.Padded {
 		return b.run(plain, false, ckr.DataLenRange)
 	}
@@ -96,7 +106,7 @@ func (b blockMode) seal(plain []byte) ([]byte, error) {
 	return b.run(padded, false, ckr.DataLenRange)
 }
 
-func (b blockMode) open(sealed []byte) ([]byte, error) {
+func (b *blockMode) open(sealed []byte) ([]byte, error) {
 	if b.Padded && len(sealed) == 0 {
 		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "decrypt", "no data")
 	}
@@ -107,7 +117,7 @@ func (b blockMode) open(sealed []byte) ([]byte, error) {
 	return unpad(out, b.Size)
 }
 
-func (b blockMode) run(data []byte, decrypt bool, code ckr.Code) ([]byte, error) {
+func (b *blockMode) run(data []byte, decrypt bool, code ckr.Code) ([]byte, error) {
 	if err := checkBlocks(data, b.Size, code); err != nil {
 		return nil, err
 	}

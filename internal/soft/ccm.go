@@ -97,7 +97,18 @@ func (m *Material) ccm(mech mechanism.AESCCM) (ccmKey, error) {
 	return ccmKey{block, mech}, err
 }
 
-func (k ccmKey) seal(plain []byte) ([]byte, error) {
+func (m *Material) cryptCCM(mech mechanism.AESCCM, data []byte, decrypt bool) ([]byte, error) {
+	k, err := m.ccm(mech)
+	switch {
+	case err != nil:
+		return nil, err
+	case decrypt:
+		return k.open(data)
+	}
+	return k.seal(data)
+}
+
+func (k *ccmKey) seal(plain []byte) ([]byte, error) {
 	c, err := newCCM(k.block, k.mech, len(plain), ckr.DataLenRange)
 	if err != nil {
 		return nil, err
@@ -110,7 +121,7 @@ func (k ccmKey) seal(plain []byte) ([]byte, error) {
 	return append(out, tag[:k.mech.TagSize()]...), nil
 }
 
-func (k ccmKey) open(sealed []byte) ([]byte, error) {
+func (k *ccmKey) open(sealed []byte) ([]byte, error) {
 	n := len(sealed) - k.mech.TagSize()
 	if n < 0 {
 		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "decrypt", "%d bytes", len(sealed))

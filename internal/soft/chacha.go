@@ -27,14 +27,25 @@ func (m *Material) chacha(mech mechanism.ChaCha20Poly1305) (chacha, error) {
 	return chacha{aead, mech}, nil
 }
 
-func (c chacha) seal(plain []byte) ([]byte, error) {
+func (m *Material) cryptChaCha(mech mechanism.ChaCha20Poly1305, data []byte, decrypt bool) ([]byte, error) {
+	c, err := m.chacha(mech)
+	switch {
+	case err != nil:
+		return nil, err
+	case decrypt:
+		return c.open(data)
+	}
+	return c.seal(data)
+}
+
+func (c *chacha) seal(plain []byte) ([]byte, error) {
 	if uint64(len(plain)) > maxChaCha {
 		return nil, ckr.Newf(ckr.DataLenRange, "encrypt", "%d bytes", len(plain))
 	}
 	return c.aead.Seal(nil, c.mech.Nonce, plain, c.mech.AAD), nil
 }
 
-func (c chacha) open(sealed []byte) ([]byte, error) {
+func (c *chacha) open(sealed []byte) ([]byte, error) {
 	if len(sealed) < c.aead.Overhead() || uint64(len(sealed)) > maxChaCha {
 		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "decrypt", "%d bytes", len(sealed))
 	}

@@ -24,6 +24,17 @@ func (m *Material) ctr(mech mechanism.AESCTR) (counterMode, error) {
 	return counterMode{block, mech}, err
 }
 
+func (m *Material) cryptCTR(mech mechanism.AESCTR, data []byte, decrypt bool) ([]byte, error) {
+	c, err := m.ctr(mech)
+	switch {
+	case err != nil:
+		return nil, err
+	case decrypt:
+		return c.open(data)
+	}
+	return c.seal(data)
+}
+
 func (m *Material) ctrStream(mech mechanism.AESCTR, decrypt bool) (Stream, error) {
 	block, err := m.block()
 	if err != nil {
@@ -32,11 +43,11 @@ func (m *Material) ctrStream(mech mechanism.AESCTR, decrypt bool) (Stream, error
 	return newCTRStream(block, mech, decrypt), nil
 }
 
-func (c counterMode) seal(plain []byte) ([]byte, error) {
+func (c *counterMode) seal(plain []byte) ([]byte, error) {
 	return newCTRStream(c.block, c.mech, false).Update(plain)
 }
 
-func (c counterMode) open(sealed []byte) ([]byte, error) {
+func (c *counterMode) open(sealed []byte) ([]byte, error) {
 	return newCTRStream(c.block, c.mech, true).Update(sealed)
 }
 

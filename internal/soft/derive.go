@@ -186,7 +186,8 @@ func (m *Material) encryptData(mode mechanism.BlockMode, data []byte, length int
 	if err != nil {
 		return nil, err
 	}
-	out, err := blockMode{block, mode}.seal(data)
+	b := blockMode{block, mode}
+	out, err := b.seal(data)
 	if err != nil {
 		return nil, err
 	}

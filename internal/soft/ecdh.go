@@ -20,7 +20,13 @@ func ecdhRows() []row {
 	cofactor := agree
 	cofactor.keys = pairs(object.KeyEC)
 	point := []byte{4}
-	return []row{agree.row(mechanism.ECDH{Public: point}), cofactor.row(mechanism.ECDH{Public: point, Cofactor: true})}
+	return []row{
+		agree.row(mechanism.ECDH{Public: point}),
+		cofactor.row(mechanism.ECDH{Public: point, Cofactor: true}),
+		scheme[mechanism.ECDHAESKeyWrap]{
+			keys: agree.keys, sizes: curveSizes, wrap: (*Material).wrapECDHAES, unwrap: (*Material).unwrapECDHAES,
+		}.row(mechanism.ECDHAESKeyWrap{KeyBits: 256}),
+	}
 }
 
 // Peer returns the other side's point of a key agreement for the curve that

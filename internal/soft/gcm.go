@@ -42,7 +42,18 @@ func (m *Material) gcmWith(mech mechanism.AESGCM) (gcm, error) {
 	return gcm{aead, mech}, err
 }
 
-func (g gcm) seal(plain []byte) ([]byte, error) {
+func (m *Material) cryptGCM(mech mechanism.AESGCM, data []byte, decrypt bool) ([]byte, error) {
+	g, err := m.gcmWith(mech)
+	switch {
+	case err != nil:
+		return nil, err
+	case decrypt:
+		return g.open(data)
+	}
+	return g.seal(data)
+}
+
+func (g *gcm) seal(plain []byte) ([]byte, error) {
 	if uint64(len(plain)) > maxGCM {
 		return nil, ckr.Newf(ckr.DataLenRange, "encrypt", "%d bytes", len(plain))
 	}
@@ -50,7 +61,7 @@ func (g gcm) seal(plain []byte) ([]byte, error) {
 	return sealed[:len(plain)+g.mech.TagSize()], nil
 }
 
-func (g gcm) open(sealed []byte) ([]byte, error) {
+func (g *gcm) open(sealed []byte) ([]byte, error) {
 	size := g.mech.TagSize()
 	if len(sealed) < size || uint64(len(sealed)) > maxGCM {
 		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "decrypt", "%d bytes", len(sealed))

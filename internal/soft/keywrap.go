@@ -33,14 +33,25 @@ func (m *Material) keyWrap(mech mechanism.AESKeyWrap) (keyWrap, error) {
 	return keyWrap{block, orDefault(mech.IV, initialKW)}, err
 }
 
-func (w keyWrap) seal(key []byte) ([]byte, error) {
+func (m *Material) cryptKeyWrap(mech mechanism.AESKeyWrap, data []byte, decrypt bool) ([]byte, error) {
+	w, err := m.keyWrap(mech)
+	switch {
+	case err != nil:
+		return nil, err
+	case decrypt:
+		return w.open(data)
+	}
+	return w.seal(data)
+}
+
+func (w *keyWrap) seal(key []byte) ([]byte, error) {
 	if len(key) < 16 || len(key)%8 != 0 || len(key) > maxWrapped {
 		return nil, ckr.Newf(ckr.DataLenRange, "key wrap", "%d bytes", len(key))
 	}
 	return wrapRounds(w.block, w.initial, key), nil
 }
 
-func (w keyWrap) open(wrapped []byte) ([]byte, error) {
+func (w *keyWrap) open(wrapped []byte) ([]byte, error) {
 	if len(wrapped) < 24 || len(wrapped)%8 != 0 || len(wrapped) > maxWrapped {
 		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "key wrap", "%d bytes", len(wrapped))
 	}
@@ -134,7 +145,18 @@ func (m *Material) keyWrapKWP(mech mechanism.AESKeyWrapKWP) (keyWrapKWP, error) 
 	return keyWrapKWP{block, orDefault(mech.IV, initialKWP)}, err
 }
 
-func (w keyWrapKWP) seal(key []byte) ([]byte, error) {
+func (m *Material) cryptKWP(mech mechanism.AESKeyWrapKWP, data []byte, decrypt bool) ([]byte, error) {
+	w, err := m.keyWrapKWP(mech)
+	switch {
+	case err != nil:
+		return nil, err
+	case decrypt:
+		return w.open(data)
+	}
+	return w.seal(data)
+}
+
+func (w *keyWrapKWP) seal(key []byte) ([]byte, error) {
 	if len(key) == 0 || len(key) > maxWrapped {
 		return nil, ckr.Newf(ckr.DataLenRange, "key wrap", "%d bytes", len(key))
 	}
@@ -150,7 +172,7 @@ func (w keyWrapKWP) seal(key []byte) ([]byte, error) {
 	return wrapRounds(w.block, iv, padded), nil
 }
 
-func (w keyWrapKWP) open(wrapped []byte) ([]byte, error) {
+func (w *keyWrapKWP) open(wrapped []byte) ([]byte, error) {
 	if len(wrapped) < 16 || len(wrapped)%8 != 0 || len(wrapped) > maxWrapped {
 		return nil, ckr.Newf(ckr.EncryptedDataLenRange, "key wrap", "%d bytes", len(wrapped))
 	}

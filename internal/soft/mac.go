@@ -42,7 +42,8 @@ func macRows() []row {
 			sizes: macSizes, legacy: old(h),
 			mac: (*Material).hmac, macSize: hmacSize,
 		}
-		rows = append(rows, hmac.row(mechanism.HMAC{Hash: h}), hmac.row(mechanism.HMAC{Hash: h, Length: 8}))
+		keyGen := randomKeys(scheme[mechanism.HMACKeyGen]{sizes: macSizes})
+		rows = append(rows, hmac.row(mechanism.HMAC{Hash: h}), hmac.row(mechanism.HMAC{Hash: h, Length: 8}), keyGen.row(mechanism.HMACKeyGen{Hash: h}))
 	}
 	return rows
 }
@@ -97,7 +98,7 @@ func CodeSize(mech mechanism.Mechanism) int {
 	if mech = mechanism.Resolve(mech); mech == nil {
 		return 0
 	}
-	if r, ok := table()[mech.Type()]; ok {
+	if r := table().row(mech.Type()); r != nil {
 		return r.macSize(mech)
 	}
 	return 0
@@ -109,8 +110,8 @@ func Streams(mech mechanism.Mechanism) bool {
 	if mech = mechanism.Resolve(mech); mech == nil {
 		return false
 	}
-	r, ok := table()[mech.Type()]
-	return ok && r.streamsMAC()
+	r := table().row(mech.Type())
+	return r != nil && r.streamsMAC()
 }
 
 // Code returns the code of what sum, which NewMAC made for the mechanism, took

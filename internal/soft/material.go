@@ -26,6 +26,7 @@ type Material struct {
 	curve object.Curve // of keys on elliptic curves
 
 	rsaPublic  *rsa.PublicKey
+	exponent   *big.Int // of rsaPublic, whose own is 0 if it is too long for the standard library
 	rsaPrivate *rsa.PrivateKey
 	ecPublic   *ecdsa.PublicKey
 	ecPrivate  *ecdsa.PrivateKey
@@ -124,15 +125,31 @@ func (m *Material) loadRSA(all object.Template) error {
 		return missing(object.AttrModulus)
 	case !hasE:
 		return missing(object.AttrPublicExponent)
-	case n.BitLen() < minRSA || n.BitLen() > maxRSA || e.BitLen() > 31 || e.Bit(0) == 0 || e.BitLen() < 2 || n.Bit(0) == 0:
+	case n.BitLen() < minRSA || n.BitLen() > maxRSA || e.BitLen() > longestExponent(m.class) || e.Bit(0) == 0 || e.BitLen() < 2 || n.Bit(0) == 0:
 		return ckr.Newf(ckr.KeySizeRange, "RSA key", "%d bits with an exponent of %d bits", n.BitLen(), e.BitLen())
 	}
-	m.rsaPublic = &rsa.PublicKey{N: n, E: int(e.Int64())}
+	m.rsaPublic, m.exponent = &rsa.PublicKey{N: n}, e
+	if !m.wide() {
+		m.rsaPublic.E = int(e.Int64())
+	}
 	if m.class != object.ClassPrivateKey {
 		return nil
 	}
 	return m.loadPrivateRSA(all)
 }
+
+// longestExponent bounds the public exponent, in bits. Public keys with one that
+// the standard library does not take are computed here, unless the FIPS mode
+// wants its own modules only.
+func longestExponent(class object.Class) int {
+	if class == object.ClassPublicKey && !fips140.Enforced() {
+		return maxExponent
+	}
+	return maxGoExponent
+}
+
+// wide reports whether the standard library does not take the public exponent.
+func (m *Material) wide() bool { return m.exponent.BitLen() > maxGoExponent }
 
 func (m *Material) loadPrivateRSA(all object.Template) error {
 	all, err := object.Finish(all.Without(object.AttrPublicKeyInfo.Type)) // checks the parts and finds the primes

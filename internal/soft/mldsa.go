@@ -1,6 +1,7 @@
 package soft
 
 import (
+	"crypto"
 	"crypto/rand"
 
 	"github.com/cloudflare/circl/sign"
@@ -15,7 +16,11 @@ import (
 
 func mldsaRows() []row {
 	keys, size := pairs(object.KeyMLDSA), sizes{1312, 2592} // bytes of the public key
-	return []row{
+	hashed := scheme[mechanism.HashMLDSA]{
+		keys: keys, sizes: size, unapproved: true,
+		sign: (*Material).signHashMLDSA, verify: (*Material).verifyHashMLDSA,
+	}
+	rows := []row{
 		scheme[mechanism.MLDSA]{
 			keys: keys, sizes: size, unapproved: true, // not of the standard library
 			sign: (*Material).signMLDSA, verify: (*Material).verifyMLDSA,
@@ -24,7 +29,14 @@ func mldsaRows() []row {
 			keys: keys, sizes: size, unapproved: true,
 			generatePair: generatePQ[mechanism.MLDSAKeyPairGen](object.KeyMLDSA),
 		}.row(mechanism.MLDSAKeyPairGen{}),
+		hashed.row(mechanism.HashMLDSA{Hash: crypto.SHA256, Digested: true}),
+		hashed.row(mechanism.HashMLDSA{SHAKE: 128}),
+		hashed.row(mechanism.HashMLDSA{SHAKE: 256}),
 	}
+	for _, h := range signing {
+		rows = append(rows, hashed.row(mechanism.HashMLDSA{Hash: h}))
+	}
+	return rows
 }
 
 // dsaSet is one parameter set of ML-DSA, FIPS 204 §4.

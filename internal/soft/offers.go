@@ -13,7 +13,7 @@ import (
 // forbids.
 var offered = sync.OnceValue(func() map[mechanism.Type]*row {
 	may := map[mechanism.Type]*row{}
-	for t, r := range table() {
+	for t, r := range table().all() {
 		_, prepared := mechanism.Prehash(r.mech)
 		if mechanism.Check(r.mech) == nil && r.forbidden(prepared) == nil {
 			may[t] = r
@@ -123,7 +123,7 @@ func usable(class object.Class, key object.KeyType, all object.Template) bool {
 	case key == object.KeyRSA:
 		n, hasN := object.In(all, object.AttrModulus)
 		e, hasE := object.In(all, object.AttrPublicExponent)
-		return hasN && n.BitLen() >= minRSA && n.BitLen() <= maxRSA && (!hasE || e.BitLen() <= 31)
+		return hasN && n.BitLen() >= minRSA && n.BitLen() <= maxRSA && (!hasE || e.BitLen() <= longestExponent(class))
 	case seedSizes[key] > 0 || key == object.KeySLHDSA:
 		set, _ := object.In(all, object.AttrParameterSet)
 		_, known := object.PublicLength(key, set)

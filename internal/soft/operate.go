@@ -13,15 +13,15 @@ import (
 // would be a digest of a digest, and what the FIPS 140 only mode of the program
 // forbids, which the standard library would answer with an error or a panic.
 func find(mech mechanism.Mechanism, use mechanism.Flags) (*row, mechanism.Mechanism, error) {
-	if err := mechanism.Check(mech); err != nil {
+	h, mech, err := mechanism.Prepare(mech)
+	switch {
+	case err != nil:
 		return nil, nil, err
-	}
-	h, mech := mechanism.Prehash(mech)
-	if h != 0 {
+	case h != 0:
 		return nil, nil, ckr.Newf(ckr.MechanismInvalid, mech.Type().String(), "the input must be hashed first")
 	}
-	r, ok := table()[mech.Type()]
-	if !ok {
+	r := table().row(mech.Type())
+	if r == nil {
 		return nil, nil, unsupported(mech)
 	}
 	if err := r.forbidden(mech); err != nil {
@@ -146,38 +146,13 @@ func Decapsulate(k *Material, mech mechanism.Mechanism, ciphertext []byte) ([]by
 	return r.decapsulate(k, mech, ciphertext)
 }
 
-// A sealer encrypts and decrypts one message with a key and the parameters of a
-// mechanism.
-type sealer interface {
-	seal(plain []byte) ([]byte, error)
-	open(sealed []byte) ([]byte, error)
-}
-
-// sealing adds the functions of a sealer to a scheme.
-func sealing[M mechanism.Mechanism, S sealer](of func(k *Material, m M) (S, error), s scheme[M]) scheme[M] {
-	s.seal = func(k *Material, m M, plain []byte) ([]byte, error) {
-		one, err := of(k, m)
-		if err != nil {
-			return nil, err
-		}
-		return one.seal(plain)
-	}
-	s.open = func(k *Material, m M, sealed []byte) ([]byte, error) {
-		one, err := of(k, m)
-		if err != nil {
-			return nil, err
-		}
-		return one.open(sealed)
-	}
-	return s
-}
-
 // wrapping has a scheme wrap and unwrap by encrypting and decrypting. That is for
 // mechanisms that show what was altered.
 func wrapping[M mechanism.Mechanism](s scheme[M]) scheme[M] {
-	s.wrap = s.seal
+	does := &typed[M]{s}
+	s.wrap = does.encrypt
 	s.unwrap = func(k *Material, m M, wrapped []byte, _ object.Template) ([]byte, error) {
-		return s.open(k, m, wrapped)
+		return does.decrypt(k, m, wrapped)
 	}
 	return s
 }

@@ -22,6 +22,8 @@ import (
 const (
 	minRSA          = 1024
 	maxRSA          = 16384
+	maxExponent     = 256 // bits of a public exponent, FIPS 186-5 §5.1
+	maxGoExponent   = 31  // of one that the standard library takes
 	maxGeneratedRSA = 4096
 	soundRSA        = 2048
 )
@@ -60,6 +62,9 @@ func rsaRows() []row {
 		bare.row(mechanism.RSAX509{}),
 		pss.row(mechanism.RSAPSS{Hash: crypto.SHA256, Digested: true}),
 		wrapping(oaep).row(mechanism.RSAOAEP{Hash: crypto.SHA256}),
+		scheme[mechanism.RSAAESKeyWrap]{
+			keys: rsaKeys, sizes: rsaSizes, wrap: (*Material).wrapRSAAES, unwrap: (*Material).unwrapRSAAES,
+		}.row(mechanism.RSAAESKeyWrap{KeyBits: 256, OAEP: mechanism.RSAOAEP{Hash: crypto.SHA256}}),
 		pairGen.row(mechanism.RSAKeyPairGen{}),
 	}
 	for _, h := range signing {
@@ -137,7 +142,13 @@ func (m *Material) verifyPKCS1(mech mechanism.RSAPKCS, input, signature []byte) 
 		return err
 	}
 	if mech.Hash != 0 {
-		return verified(rsa.VerifyPKCS1v15(m.rsaPublic, mech.Hash, input, signature))
+		if !m.wide() {
+			return verified(rsa.VerifyPKCS1v15(m.rsaPublic, mech.Hash, input, signature))
+		}
+		var err error
+		if input, err = rsapad.DigestInfo(mech.Hash, input); err != nil {
+			return err
+		}
 	}
 	want, err := rsapad.PadSignature(m.rsaPublic.Size(), input)
 	if err != nil {
@@ -162,7 +173,7 @@ func (m *Material) raw(in []byte) (out []byte, ok bool) {
 	if n.Cmp(m.rsaPublic.N) >= 0 {
 		return nil, false
 	}
-	n.Exp(n, big.NewInt(int64(m.rsaPublic.E)), m.rsaPublic.N)
+	n.Exp(n, m.exponent, m.rsaPublic.N)
 	return n.FillBytes(make([]byte, m.rsaPublic.Size())), true
 }
 
@@ -230,7 +241,7 @@ func (m *Material) verifyPSS(mech mechanism.RSAPSS, digest, signature []byte) er
 	if err := m.checkSignature(signature); err != nil {
 		return err
 	}
-	if !ownPSS(mech) {
+	if !ownPSS(mech) && !m.wide() {
 		return verified(rsa.VerifyPSS(m.rsaPublic, mech.Hash, digest, signature, &rsa.PSSOptions{SaltLength: mech.SaltLength()}))
 	}
 	block, ok := m.raw(signature)
@@ -246,7 +257,7 @@ func (m *Material) verifyPSS(mech mechanism.RSAPSS, digest, signature []byte) er
 // one half would betray the primes.
 func (m *Material) rawPrivate(block []byte) ([]byte, error) {
 	key := m.rsaPrivate
-	n, e := key.N, big.NewInt(int64(key.E))
+	n, e := key.N, m.exponent
 	r, inverse := new(big.Int), (*big.Int)(nil)
 	for inverse == nil {
 		var err error
@@ -286,6 +297,15 @@ func (m *Material) encryptPKCS1(mech mechanism.RSAPKCS, data []byte) ([]byte, er
 }
 
 func (m *Material) encryptOAEP(mech mechanism.RSAOAEP, data []byte) ([]byte, error) {
+	if m.wide() {
+		block, err := rsapad.PadOAEP(mech.Hash, mech.MGFHash(), mech.Label, data, m.rsaPublic.Size())
+		if err != nil {
+			return nil, err
+		}
+		defer clear(block)
+		out, _ := m.raw(block)
+		return out, nil
+	}
 	options := &rsa.OAEPOptions{Hash: mech.Hash, MGFHash: mech.MGFHash(), Label: mech.Label}
 	out, err := rsa.EncryptOAEPWithOptions(rand.Reader, m.rsaPublic, data, options)
 	if errors.Is(err, rsa.ErrMessageTooLong) {

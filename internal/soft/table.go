@@ -2,6 +2,7 @@ package soft
 
 import (
 	"hash"
+	"iter"
 	"slices"
 	"sync"
 
@@ -12,8 +13,8 @@ import (
 
 // table has a row for each mechanism that software does. The rows stand beside
 // the functions that they name.
-var table = sync.OnceValue(func() map[mechanism.Type]*row {
-	return index(slices.Concat(
+var table = sync.OnceValue(func() *index {
+	return newIndex(slices.Concat(
 		aesRows(), aeadRows(), desRows(), macRows(), digestRows(),
 		rsaRows(), ecRows(), ecdhRows(), mlkemRows(), mldsaRows(), slhdsaRows(),
 		deriveRows(), kbkdfRows(), secretRows()))
@@ -52,9 +53,10 @@ type scheme[M mechanism.Mechanism] struct {
 	macSize func(m M) int                             // the length of the code in bytes
 	keeps   bool                                      // the code needs all input at once
 
-	seal   func(k *Material, m M, plain []byte) ([]byte, error)
-	open   func(k *Material, m M, sealed []byte) ([]byte, error)
-	stream func(k *Material, m M, decrypt bool) (Stream, error) // nil: data is kept until the end
+	crypt  func(k *Material, m M, data []byte, decrypt bool) ([]byte, error) // of ciphers with secret keys: both ways
+	seal   func(k *Material, m M, plain []byte) ([]byte, error)              // of others: with the public key
+	open   func(k *Material, m M, sealed []byte) ([]byte, error)             // with the private key
+	stream func(k *Material, m M, decrypt bool) (Stream, error)              // nil: data is kept until the end
 
 	wrap    func(k *Material, m M, value []byte) ([]byte, error)
 	unwrap  func(k *Material, m M, wrapped []byte, t object.Template) ([]byte, error)
@@ -92,8 +94,8 @@ func (s scheme[M]) flags() (f mechanism.Flags) {
 		{mechanism.FlagVerify, s.verify != nil},
 		{mechanism.FlagSignRecover, s.signRecover != nil},
 		{mechanism.FlagVerifyRecover, s.verifyRecover != nil},
-		{mechanism.FlagEncrypt, s.seal != nil},
-		{mechanism.FlagDecrypt, s.open != nil},
+		{mechanism.FlagEncrypt, s.crypt != nil || s.seal != nil},
+		{mechanism.FlagDecrypt, s.crypt != nil || s.open != nil},
 		{mechanism.FlagWrap, s.wrap != nil},
 		{mechanism.FlagUnwrap, s.unwrap != nil},
 		{mechanism.FlagDerive, s.derive != nil},
@@ -175,21 +177,55 @@ func (s keySet) uses(class object.Class) mechanism.Flags {
 	return 0
 }
 
-// index makes the table of a list. The rows of mechanisms that the standard does
-// not have, as ECDSA with some hash functions, are left out.
-func index(rows []row) map[mechanism.Type]*row {
-	byType := make(map[mechanism.Type]*row, len(rows))
+// An index finds rows by their mechanism's type, of which the last 8 bits are the
+// place on a page: it is asked for every operation.
+type index struct {
+	pages [0x41]*[256]*row
+}
+
+// newIndex indexes rows. Those of mechanisms that the standard does not have, as
+// ECDSA with some hash functions, are left out.
+func newIndex(rows []row) *index {
+	x := new(index)
 	for i := range rows {
 		t := rows[i].mech.Type()
 		if t == mechanism.Unavailable {
 			continue
 		}
-		if byType[t] != nil {
+		page := &x.pages[t>>8]
+		if *page == nil {
+			*page = new([256]*row)
+		}
+		if (*page)[t&0xff] != nil {
 			panic("soft: two rows of " + t.String())
 		}
-		byType[t] = &rows[i]
+		(*page)[t&0xff] = &rows[i]
 	}
-	return byType
+	return x
+}
+
+// row returns the row of a mechanism, or nil.
+func (x *index) row(t mechanism.Type) *row {
+	if page := t >> 8; page < mechanism.Type(len(x.pages)) && x.pages[page] != nil {
+		return x.pages[page][t&0xff]
+	}
+	return nil
+}
+
+// all returns all rows.
+func (x *index) all() iter.Seq2[mechanism.Type, *row] {
+	return func(yield func(mechanism.Type, *row) bool) {
+		for _, page := range x.pages {
+			if page == nil {
+				continue
+			}
+			for _, r := range page {
+				if r != nil && !yield(r.mech.Type(), r) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // operations is a scheme of which only it knows the type of mechanism. What the
@@ -242,11 +278,39 @@ func (t *typed[M]) verifyRecover(k *Material, m mechanism.Mechanism, signature [
 }
 
 func (t *typed[M]) seal(k *Material, m mechanism.Mechanism, plain []byte) ([]byte, error) {
-	return one(t.does.seal, k, m, plain)
+	own, ok := m.(M)
+	if !ok {
+		return nil, unsupported(m)
+	}
+	return t.encrypt(k, own, plain)
 }
 
 func (t *typed[M]) open(k *Material, m mechanism.Mechanism, sealed []byte) ([]byte, error) {
-	return one(t.does.open, k, m, sealed)
+	own, ok := m.(M)
+	if !ok {
+		return nil, unsupported(m)
+	}
+	return t.decrypt(k, own, sealed)
+}
+
+func (t *typed[M]) encrypt(k *Material, m M, plain []byte) ([]byte, error) {
+	switch {
+	case t.does.crypt != nil:
+		return t.does.crypt(k, m, plain, false)
+	case t.does.seal != nil:
+		return t.does.seal(k, m, plain)
+	}
+	return nil, unsupported(m)
+}
+
+func (t *typed[M]) decrypt(k *Material, m M, sealed []byte) ([]byte, error) {
+	switch {
+	case t.does.crypt != nil:
+		return t.does.crypt(k, m, sealed, true)
+	case t.does.open != nil:
+		return t.does.open(k, m, sealed)
+	}
+	return nil, unsupported(m)
 }
 
 func (t *typed[M]) wrap(k *Material, m mechanism.Mechanism, value []byte) ([]byte, error) {

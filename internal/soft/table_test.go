@@ -1,6 +1,7 @@
 package soft
 
 import (
+	"crypto"
 	"crypto/fips140"
 	"testing"
 
@@ -10,7 +11,7 @@ import (
 
 func TestRowsDescribeTheirMechanism(t *testing.T) {
 	const standard = publicUses | privateUses | mechanism.FlagDigest | mechanism.FlagGenerate | mechanism.FlagGenerateKeyPair
-	for typ, r := range table() {
+	for typ, r := range table().all() {
 		if err := mechanism.Check(r.mech); err != nil && !fips140.Enforced() {
 			t.Errorf("%s: %v", typ, err)
 		}
@@ -31,18 +32,22 @@ func TestRowsDescribeTheirMechanism(t *testing.T) {
 }
 
 func TestNoMechanismHasTwoRows(t *testing.T) {
-	if got := index([]row{
-		scheme[mechanism.AESECB]{}.row(mechanism.AESECB{}),
-		scheme[mechanism.ECDSA]{}.row(mechanism.ECDSA{}),
-	}); len(got) != 2 {
-		t.Fatalf("%d rows of two", len(got))
+	ecb, ecdsa := scheme[mechanism.AESECB]{}.row(mechanism.AESECB{}), scheme[mechanism.ECDSA]{}.row(mechanism.ECDSA{})
+	two := newIndex([]row{ecb, ecdsa, scheme[mechanism.ECDSA]{}.row(mechanism.ECDSA{Hash: crypto.SHA512_224})})
+	for typ, want := range map[mechanism.Type]mechanism.Mechanism{
+		mechanism.TypeAESECB: ecb.mech, mechanism.TypeECDSA: ecdsa.mech, mechanism.TypeAESCBC: nil, mechanism.TypeSHA3_256: nil,
+		mechanism.TypeVendorDefined: nil, mechanism.Unavailable: nil,
+	} {
+		if r := two.row(typ); (r == nil) != (want == nil) || r != nil && r.mech != want {
+			t.Errorf("%s: %v", typ, r)
+		}
 	}
 	defer func() {
 		if recover() == nil {
 			t.Error("the table takes two rows of one mechanism")
 		}
 	}()
-	index([]row{scheme[mechanism.AESECB]{}.row(mechanism.AESECB{}), scheme[mechanism.AESECB]{}.row(mechanism.AESECB{})})
+	newIndex([]row{ecb, ecdsa, ecb})
 }
 
 // TestNoFunctionIsNotThisOperation calls every operation of a scheme without

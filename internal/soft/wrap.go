@@ -103,7 +103,7 @@ func CheckWrapping(mech mechanism.Mechanism) error {
 	if mech == nil {
 		return mechanism.Check(nil)
 	}
-	if r, ok := table()[mech.Type()]; !ok || !r.flags.Has(mechanism.FlagWrap) {
+	if r := table().row(mech.Type()); r == nil || !r.flags.Has(mechanism.FlagWrap) {
 		return unsupported(mech)
 	}
 	return nil
@@ -117,8 +117,8 @@ func CheckUnwrapping(mech mechanism.Mechanism, t object.Template) error {
 	if mech == nil {
 		return mechanism.Check(nil)
 	}
-	r, ok := table()[mech.Type()]
-	if !ok {
+	r := table().row(mech.Type())
+	if r == nil {
 		return unsupported(mech)
 	}
 	return r.unwraps(mech, t)

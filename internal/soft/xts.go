@@ -28,13 +28,24 @@ func (m *Material) xts(mech mechanism.AESXTS) (x xts, err error) {
 	return x, nil
 }
 
-func (x xts) seal(plain []byte) ([]byte, error) { return x.run(plain, false, ckr.DataLenRange) }
+func (m *Material) cryptXTS(mech mechanism.AESXTS, data []byte, decrypt bool) ([]byte, error) {
+	x, err := m.xts(mech)
+	switch {
+	case err != nil:
+		return nil, err
+	case decrypt:
+		return x.open(data)
+	}
+	return x.seal(data)
+}
 
-func (x xts) open(sealed []byte) ([]byte, error) {
+func (x *xts) seal(plain []byte) ([]byte, error) { return x.run(plain, false, ckr.DataLenRange) }
+
+func (x *xts) open(sealed []byte) ([]byte, error) {
 	return x.run(sealed, true, ckr.EncryptedDataLenRange)
 }
 
-func (x xts) run(data []byte, decrypt bool, code ckr.Code) ([]byte, error) {
+func (x *xts) run(data []byte, decrypt bool, code ckr.Code) ([]byte, error) {
 	if len(data) < aes.BlockSize || len(data) > 1<<20*aes.BlockSize { // 2^20 blocks, IEEE 1619 §5.1
 		return nil, ckr.Newf(code, x.mech.Type().String(), "%d bytes", len(data))
 	}
@@ -110,7 +121,18 @@ func (m *Material) cts(mech mechanism.AESCTS) (cts, error) {
 	return cts{block, mech}, err
 }
 
-func (c cts) seal(data []byte) ([]byte, error) {
+func (m *Material) cryptCTS(mech mechanism.AESCTS, data []byte, decrypt bool) ([]byte, error) {
+	c, err := m.cts(mech)
+	switch {
+	case err != nil:
+		return nil, err
+	case decrypt:
+		return c.open(data)
+	}
+	return c.seal(data)
+}
+
+func (c *cts) seal(data []byte) ([]byte, error) {
 	const size = aes.BlockSize
 	if len(data) < size {
 		return nil, ckr.Newf(ckr.DataLenRange, c.mech.Type().String(), "%d bytes", len(data))
@@ -126,7 +148,7 @@ func (c cts) seal(data []byte) ([]byte, error) {
 	return padded[:len(data):len(data)], nil
 }
 
-func (c cts) open(data []byte) ([]byte, error) {
+func (c *cts) open(data []byte) ([]byte, error) {
 	const size = aes.BlockSize
 	if len(data) < size {
 		return nil, ckr.Newf(ckr.EncryptedDataLenRange, c.mech.Type().String(), "%d bytes", len(data))

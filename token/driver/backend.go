@@ -69,8 +69,9 @@ type Auth struct {
 // from memory. Errors are *ckr.Error, or errors of package apdu that Card
 // turns into them.
 type Backend interface {
-	// Exclusive runs f in one transaction, with the application selected.
-	Exclusive(ctx context.Context, f func(ctx context.Context, tx *apdu.Tx) error) error
+	// Exclusive runs f in one transaction; see the function Exclusive for cards
+	// that speak APDUs, and Parallel for Backends that need none.
+	Exclusive(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 	// Alive is false once the card is known to be gone.
 	Alive() bool
 	// Info describes the token; after the first time from memory where it

@@ -115,6 +115,16 @@ type Prover interface {
 	ProvesKeys()
 }
 
+// Parallel is a Backend that uses keys beside each other, as a token in another
+// process does. Shared runs f, which calls one method of Signer, Decrypter,
+// Encrypter, Deriver, Encapsulator, Decapsulator or Wrapper, while other calls of
+// Shared and one of Exclusive may run. It is called only where the listing is
+// current and the login that the key needs is verified; everything else is done
+// in Exclusive.
+type Parallel interface {
+	Shared(ctx context.Context, f func(ctx context.Context) error) error
+}
+
 // Hider is a Backend whose directories of private objects may be readable for
 // the user only. HidesObjects tells, from memory, whether the last Objects
 // call met one.

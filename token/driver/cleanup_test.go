@@ -2,10 +2,11 @@ package driver_test
 
 import (
 	"context"
-	"github.com/go-cryptoki/cryptoki/token/driver"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
 func TestAftermathOutlivesItsCallerByAMoment(t *testing.T) {

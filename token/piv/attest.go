@@ -7,6 +7,11 @@ import (
 	"github.com/go-cryptoki/cryptoki/ckr"
 )
 
+// IsAttestationID reports whether a CKA_ID is that of the attestation of a key:
+// F9, the reference of the key that signs it, and the CKA_ID of the key's slot.
+// CKA_CERTIFICATE_CATEGORY of an attestation is "other entity".
+func IsAttestationID(id []byte) bool { return len(id) == 2 && id[0] == refAttestation }
+
 // attestable tells whether the card attests that a key was generated on it.
 func (a *app) attestable(ctx context.Context, s *slot) (bool, error) {
 	if s.ref == refAttestation {

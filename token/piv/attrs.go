@@ -64,10 +64,10 @@ func (a *app) certificateRecord(s *slot, unseen bool) driver.Record {
 }
 
 // attestationRecord has an identifier of its own, so that a key's certificate
-// is the only one with the key's.
+// is the only one with the key's. It is neither the user's nor an authority's.
 func (a *app) attestationRecord(s *slot, unseen bool) driver.Record {
 	known := a.certificateAttrs(placeOf(kindAttestation, uint32(s.ref)), "Attestation of "+s.name, []byte{refAttestation, s.id})
-	known = known.With(object.AttrDestroyable.Is(false))
+	known = known.With(object.AttrDestroyable.Is(false), object.AttrCertificateCategory.Is(object.CertificateCategoryOtherEntity))
 	return listed(driver.Record{Ref: s.refOf(kindAttestation), Known: known}, unseen)
 }
 

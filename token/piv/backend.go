@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
@@ -34,8 +33,8 @@ var (
 )
 
 // Exclusive runs f in one transaction with the application selected.
-func (b *backend) Exclusive(ctx context.Context, f func(ctx context.Context, tx *apdu.Tx) error) error {
-	return b.conn.Exclusive(ctx, aid, f)
+func (b *backend) Exclusive(ctx context.Context, f func(ctx context.Context, tx driver.Tx) error) error {
+	return driver.Exclusive(ctx, b.conn, aid, f)
 }
 
 // Alive is false once the card is known to be gone.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/go-cryptoki/cryptoki"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -25,7 +24,7 @@ func TestTwoApplicationsAreTwoTokens(t *testing.T) {
 	if len(slots) != 2 || slots[0].ID() == slots[1].ID() {
 		t.Fatalf("%d slots", len(slots))
 	}
-	tokens := make(map[string]*engine.Token)
+	tokens := make(map[string]token.Token)
 	for _, s := range slots {
 		tok, err := s.Token(t.Context())
 		r.must(err)

@@ -5,7 +5,7 @@ import (
 	"math/bits"
 	"time"
 
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // chuid is the Card Holder Unique Identifier, SP 800-73-5 part 1 §3.1.2.

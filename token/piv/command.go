@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // Instructions, SP 800-73-5 part 2, and those of Yubico.

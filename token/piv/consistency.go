@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // Elements of the printed information and of the key history, SP 800-73-5 part

@@ -21,6 +21,9 @@ import (
 // the card and to the slot's key.
 func (j *judgement) judgeCertificate(p *place, held certificate) {
 	about, c := certificateOf(p), held.parsed
+	for _, odd := range held.odd {
+		j.say(Damaged, about, "%s", odd)
+	}
 	if c == nil {
 		j.say(Damaged, about, "%v", held.err)
 		return

@@ -9,8 +9,8 @@ import (
 	"crypto/rsa"
 	"math/big"
 
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 	"github.com/go-cryptoki/cryptoki/object"
 )
 

@@ -73,7 +73,8 @@ type holdings struct {
 // certificate is one that is there.
 type certificate struct {
 	parsed *x509.Certificate
-	err    error // it is damaged
+	err    error    // it is damaged
+	odd    []string // it can be read, although its object is not as the standard has it
 }
 
 // gather reads what needs no PIN.
@@ -130,13 +131,13 @@ func (a *app) gatherCertificate(ctx context.Context, h *holdings, p *place) erro
 	if v, err := content(p.tag, raw); err == nil {
 		h.content[p.tag] = v
 	}
-	der, err := unwrapCertificate(raw)
+	u, err := unwrap(raw)
 	if err != nil {
-		h.certs[p] = certificate{err: err}
+		h.certs[p] = certificate{err: err, odd: u.odd}
 		return nil
 	}
-	c, err := x509.ParseCertificate(der)
-	h.certs[p] = certificate{parsed: c, err: err}
+	c, err := x509.ParseCertificate(u.der)
+	h.certs[p] = certificate{parsed: c, err: err, odd: u.odd}
 	return nil
 }
 

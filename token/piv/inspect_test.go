@@ -18,9 +18,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token/piv"
@@ -71,6 +71,33 @@ func element(tag uint32, inner tlv.Tag, change func(v []byte) []byte) func(i vir
 			out = append(out, e.Raw...)
 		}
 		i.Objects[tag] = tlv.New(0x53, out)
+	}
+}
+
+// A certificate that can be read although its object is not quite right is
+// read, judged as any other, and what is wrong is found.
+func TestInspectionFindsObjectsThatAreNotQuiteRight(t *testing.T) {
+	const auth = 0x5FC105
+	for name, change := range map[string]func(i virtual.PIVImage){
+		"called compressed": element(auth, 0x71, func([]byte) []byte { return tlv.New(0x71, []byte{1}) }),
+		"zeros behind it":   element(auth, 0x70, func(v []byte) []byte { return tlv.New(0x70, v, make([]byte, 9)) }),
+		"no CertInfo":       element(auth, 0x71, func([]byte) []byte { return nil }),
+	} {
+		i := golden(t, 1)
+		if len(found(t, i, piv.Inspection{})) != 0 {
+			t.Fatal("something is wrong with the card itself")
+		}
+		change(i)
+		got := found(t, i, piv.Inspection{})
+		if want := []string{"Certificate for PIV Authentication: damaged"}; !cmp.Equal(got, want) {
+			t.Errorf("%s: %q", name, got)
+		}
+		r := newRig(t, virtual.WithPIVImage(i))
+		if v, err := object.Get(t.Context(), r.one(r.open(""), object.ClassCertificate, 1), object.AttrValue); err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if _, err := x509.ParseCertificate(v); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/internal/pivimage"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // goldenObjects are the values of a government card's objects.

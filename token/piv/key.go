@@ -14,8 +14,8 @@ import (
 	"math/big"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // Algorithm identifiers, SP 800-78-5 table 11, and Yubico's.

@@ -6,8 +6,8 @@ import (
 	"crypto/pbkdf2"
 	"crypto/sha1"
 
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/ckr"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // derivation is what YubiKey Manager notes of the management key in the object

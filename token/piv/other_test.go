@@ -26,9 +26,13 @@ type other struct{ conn *apdu.Conn }
 
 var otherAID = unhex("A000000063504B43532D3135")
 
-func (o other) Exclusive(ctx context.Context, f func(ctx context.Context, tx *apdu.Tx) error) error {
-	return o.conn.Exclusive(ctx, otherAID, func(ctx context.Context, tx *apdu.Tx) error {
-		if _, err := tx.Do(ctx, apdu.Command{INS: 0xCA, P1: 0x01, P2: 0xA0, Le: 20}); err != nil {
+func (o other) Exclusive(ctx context.Context, f func(ctx context.Context, tx driver.Tx) error) error {
+	return driver.Exclusive(ctx, o.conn, otherAID, func(ctx context.Context, tx driver.Tx) error {
+		err := o.conn.Exclusive(ctx, otherAID, func(ctx context.Context, tx *apdu.Tx) error {
+			_, err := tx.Do(ctx, apdu.Command{INS: 0xCA, P1: 0x01, P2: 0xA0, Le: 20})
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		return f(ctx, tx)

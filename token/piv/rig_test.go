@@ -9,7 +9,6 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/internal/pivimage"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -30,7 +29,7 @@ type rig struct {
 	*testing.T
 	card    *virtual.Card
 	readers *virtual.Provider
-	token   *engine.Token
+	token   token.Token
 
 	mu   sync.Mutex
 	said []string // commands, in hexadecimal

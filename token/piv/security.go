@@ -7,8 +7,8 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/internal/cms"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // The security object holds hashes of other objects, signed: SP 800-73-5 part

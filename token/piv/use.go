@@ -12,10 +12,10 @@ import (
 	"math/big"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/rsapad"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token"

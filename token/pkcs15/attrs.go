@@ -3,13 +3,15 @@ package pkcs15
 import (
 	"context"
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
+	"math"
 	"math/big"
 
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/fingerprint"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token/driver"
@@ -261,15 +263,34 @@ func parsePublic(v []byte) (any, error) {
 	if el, _, err := tlv.Next(v); err == nil {
 		v = el.Raw
 	}
-	if pub, err := x509.ParsePKCS1PublicKey(v); err == nil {
+	if pub, err := x509.ParsePKCS1PublicKey(v); err == nil && pub.E <= math.MaxInt32 {
 		return pub, nil
 	}
+	wide := new(wideRSA)
+	if rest, err := asn1.Unmarshal(v, wide); err == nil && len(rest) == 0 && wide.sound() {
+		return wide, nil
+	}
 	return x509.ParsePKIXPublicKey(v)
+}
+
+// wideRSA is an RSA public key whose exponent is too long for the standard
+// library, which takes 31 bits: RSAPublicKey of RFC 8017 §A.1.1.
+type wideRSA struct{ N, E *big.Int }
+
+func (k *wideRSA) sound() bool {
+	return k.N.Sign() > 0 && k.E.BitLen() > 31 && k.E.Sign() > 0 && k.E.Cmp(k.N) < 0
 }
 
 // publicTemplate is a public key as attributes, with its
 // SubjectPublicKeyInfo.
 func publicTemplate(pub any) (object.Template, error) {
+	if k, ok := pub.(*wideRSA); ok {
+		t, err := object.Finish(object.Template{
+			object.AttrClass.Is(object.ClassPublicKey), object.AttrKeyType.Is(object.KeyRSA),
+			object.AttrModulus.Is(k.N), object.AttrPublicExponent.Is(k.E),
+		})
+		return t.Without(object.AttrClass.Type, object.AttrKeyType.Type), err
+	}
 	t, err := soft.PublicTemplate(pub)
 	if err != nil {
 		return nil, err
@@ -336,7 +357,7 @@ func (a *app) privateView(t object.Template, e *entry) (out object.Template) {
 // keyID is the id that we give keys without one: the SHA-1 hash of modulus or
 // point, by which key and certificate find each other.
 func keyID(pub any) []byte {
-	t, err := soft.PublicTemplate(pub)
+	t, err := publicTemplate(pub)
 	if err != nil {
 		return nil
 	}

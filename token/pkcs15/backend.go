@@ -43,8 +43,8 @@ var (
 )
 
 // Exclusive runs f in one transaction with the application selected.
-func (b *backend) Exclusive(ctx context.Context, f func(ctx context.Context, tx *apdu.Tx) error) error {
-	return b.app.conn.Exclusive(ctx, b.app.aid, f)
+func (b *backend) Exclusive(ctx context.Context, f func(ctx context.Context, tx driver.Tx) error) error {
+	return driver.Exclusive(ctx, b.app.conn, b.app.aid, f)
 }
 
 // Alive is false once the card is known to be gone.

@@ -3,7 +3,7 @@ package pkcs15
 import (
 	"fmt"
 
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 	"github.com/go-cryptoki/cryptoki/object"
 )
 

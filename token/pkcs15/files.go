@@ -7,8 +7,8 @@ import (
 	"fmt"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/internal/codes"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // Status words that mean something to the file layer.

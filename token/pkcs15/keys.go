@@ -7,13 +7,14 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
 	"math/big"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/soft"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/token/driver"
@@ -66,6 +67,13 @@ func curveParams(n int) []byte {
 
 // publicOf is the public key that a template describes.
 func publicOf(t object.Template) (any, error) {
+	if kt, _ := object.In(t, object.AttrKeyType); kt == object.KeyRSA {
+		n, _ := object.In(t, object.AttrModulus)
+		e, _ := object.In(t, object.AttrPublicExponent)
+		if n != nil && e != nil && e.BitLen() > 31 {
+			return &wideRSA{n, e}, nil
+		}
+	}
 	pub, err := soft.PublicKey(t)
 	if err != nil {
 		return nil, ckr.New(ckr.TemplateInconsistent, "", err)
@@ -82,6 +90,11 @@ func (b *backend) draftPublic(t object.Template, pub any) (*draft, error) {
 	switch k := pub.(type) {
 	case *rsa.PublicKey:
 		v = x509.MarshalPKCS1PublicKey(k)
+	case *wideRSA:
+		v, err = asn1.Marshal(*k)
+		if err != nil {
+			return nil, ckr.New(ckr.TemplateInconsistent, "", err)
+		}
 	case *ecdsa.PublicKey:
 		tag = tagContext
 		if v, err = x509.MarshalPKIXPublicKey(k); err != nil {
@@ -96,7 +109,10 @@ func (b *backend) draftPublic(t object.Template, pub any) (*draft, error) {
 	}
 	e := d.entry
 	e.usage, e.access = usageOf(t), bitsOf(false, false, false, false, object.Is(t, object.AttrLocal))
-	if k, ok := pub.(*rsa.PublicKey); ok {
+	switch k := pub.(type) {
+	case *rsa.PublicKey:
+		e.bits = k.N.BitLen()
+	case *wideRSA:
 		e.bits = k.N.BitLen()
 	}
 	if len(e.id) == 0 {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -35,7 +34,7 @@ func (p *person) Type(context.Context, virtual.Prompt) (string, error) {
 }
 
 // padToken returns a fresh token in a reader with keys.
-func padToken(t *testing.T, who *person, opts ...virtual.Option) *engine.Token {
+func padToken(t *testing.T, who *person, opts ...virtual.Option) token.Token {
 	t.Helper()
 	p := virtual.NewProvider(virtual.Reader{
 		Name: "Keys", Card: virtual.New(opts...), Pad: &virtual.PINPad{Type: who.Type},
@@ -57,7 +56,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func openSession(t *testing.T, tok *engine.Token) *session.Session {
+func openSession(t *testing.T, tok token.Token) *session.Session {
 	t.Helper()
 	s, err := session.Open(t.Context(), tok, session.ReadWrite())
 	must(t, err)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // aid names the application. Its beginning selects it, too.

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // Extensions of attestation certificates, under Yubico's arc.

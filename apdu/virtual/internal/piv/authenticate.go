@@ -2,7 +2,7 @@ package piv
 
 import (
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // Tags of the dynamic authentication template 7C, SP 800-73-5 part 2 table 7.

@@ -19,8 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/record"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 func TestSelectionByNameOrItsBeginning(t *testing.T) {

@@ -2,7 +2,7 @@ package piv
 
 import (
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // policies reads what a YubiKey takes beside the algorithm: AA and AB.

@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 var testKey = unhex("010203040506070801020304050607080102030405060708")

@@ -9,7 +9,7 @@ import (
 	"math/big"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // importKey is Yubico's IMPORT ASYMMETRIC KEY.

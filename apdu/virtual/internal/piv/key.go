@@ -13,8 +13,8 @@ import (
 	"math/big"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/rawrsa"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // refAttestation is the key reference of Yubico's attestation key.

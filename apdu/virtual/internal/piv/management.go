@@ -6,7 +6,7 @@ import (
 	"crypto/subtle"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // refManagement is the key reference of the management key.

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // Tags of data objects that the card treats in a way of their own.

@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual/internal/seal"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // secrets of the cards of these tests.

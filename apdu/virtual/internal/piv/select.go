@@ -2,7 +2,7 @@ package piv
 
 import (
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // selectApplication answers SELECT by name with the application property

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // torn runs a command once for each number of writes that it makes but all,

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 
 	"github.com/go-cryptoki/cryptoki/apdu"
-	"github.com/go-cryptoki/cryptoki/apdu/tlv"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 )
 
 // version is Yubico's GET VERSION.

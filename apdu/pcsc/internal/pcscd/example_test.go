@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log"
 
-	"github.com/go-cryptoki/cryptoki/apdu/pcsc/pcscd"
+	"github.com/go-cryptoki/cryptoki/apdu/pcsc/internal/pcscd"
 )
 
 // One command to the card in the first reader.
