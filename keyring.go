@@ -510,7 +510,7 @@ func (h *holder) judge(pin token.PIN, before ckr.Tries, err error) error {
 // reopen returns how a Key finds its object: on the token with the same
 // identity, under the same unique id, after a login if it is private.
 func (m *member) reopen(f found, pub crypto.PublicKey, ask token.PINFunc) func(ctx context.Context) (*session.Session, *object.Object, error) {
-	wanted := evidence{f.ckaID, pub, f.s.Token().Card().Insertion()}
+	wanted := evidence{f.ckaID, pub, cardOf(f.s).Insertion()}
 	if pub != nil && len(f.ckaID) > 0 {
 		m.ring.mu.Lock()
 		m.keys = slices.DeleteFunc(m.keys, wanted.like)
