@@ -215,3 +215,32 @@ func TestCachedPINStaysWithItsCard(t *testing.T) {
 		}
 	}
 }
+
+// A card that looks alike was taken for a Key's, because it shows nothing of that
+// place, and has got its own PIN. The Key's own card, put in again, does not get
+// that one.
+func TestPINOfACardThatWasTakenForAnother(t *testing.T) {
+	for _, k := range []kind{nistPIV, oldYubiKey} {
+		t.Run(k.String(), func(t *testing.T) {
+			r := newRig(t, true, 1, k, k)
+			r.exchanged(1)
+			r.admin(r.cards[1], func(f *foreign) error { return f.store(0x9A, nil) })
+			r.exchanged(0)
+			key := r.key("pkcs11:id=%01")
+			r.must(r.signs(key))
+			r.exchanged(1)
+			r.asks()
+			if err := r.signs(key); err == nil {
+				t.Error("the Key works, and its card is not there")
+			}
+			if len(r.asks()) == 0 {
+				t.Error("the second card's PIN was not asked for")
+			}
+			r.exchanged(0)
+			if err := r.signs(key); err != nil {
+				t.Errorf("the card is back, and the Key does not work: %v", err)
+			}
+			r.pins()
+		})
+	}
+}

@@ -19,8 +19,8 @@ import (
 	"time"
 
 	"github.com/go-cryptoki/cryptoki"
-	"github.com/go-cryptoki/cryptoki/internal/tlv"
 	"github.com/go-cryptoki/cryptoki/apdu/virtual"
+	"github.com/go-cryptoki/cryptoki/internal/tlv"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"

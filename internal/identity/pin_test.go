@@ -296,3 +296,38 @@ func TestCachedPINIsRefusedOnce(t *testing.T) {
 		})
 	}
 }
+
+// An old PIN that is refused in a session is forgotten by the Keys of the
+// process, too: the card sees it once.
+func TestPINThatIsRefusedElsewhereIsForgotten(t *testing.T) {
+	for _, k := range cachedKinds {
+		for _, id := range []byte{1, 2} {
+			t.Run(fmt.Sprintf("%v/%d", k, id), func(t *testing.T) {
+				r := newRig(t, false, 1, k)
+				c := r.cards[0]
+				key := r.key(fmt.Sprintf("pkcs11:id=%%%02X", id))
+				r.must(r.signs(key))
+				r.asks()
+				c.mu.Lock()
+				old := c.pin
+				c.mu.Unlock()
+				r.changePIN(c)
+				r.must(r.readers.Reset(r.reader(c)))
+				r.p.types(old)
+				if err := r.session(c, false).Login(r.ctx, token.User, token.NewPIN([]byte(old))); ckr.Of(err) != ckr.PINIncorrect {
+					t.Fatalf("the old PIN in a session: %v", err)
+				}
+				if err := r.signs(key); err != nil {
+					t.Errorf("the person knows the new PIN, and the Key does not work: %v", err)
+				}
+				if n := r.p.sentFromMemory(); n > 0 {
+					t.Errorf("the old PIN was sent %d times more", n)
+				}
+				if list := r.asks(); len(list) != 1 || !list[0].CacheRefused {
+					t.Errorf("the person was asked by %+v, want one request that tells of the refusal", list)
+				}
+				r.pins()
+			})
+		}
+	}
+}
