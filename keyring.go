@@ -1,6 +1,7 @@
 package cryptoki
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"errors"
@@ -30,6 +31,8 @@ type keyring struct {
 	mu      sync.Mutex
 	closed  bool
 	members []*member
+	doubles map[identity]bool // those that several cards have, as it seems
+	pins    map[identity]*holders
 }
 
 // identity is how a token is recognised when its card comes back. Two cards may
@@ -85,10 +88,16 @@ func (r *keyring) member(ctx context.Context, t *engine.Token, id identity) (*me
 			return m, nil
 		}
 	}
+	for _, m := range r.members {
+		if m.id == id && (m.card.Alive() || len(m.keys) > 0) {
+			r.doubt(id)
+		}
+	}
 	m = &member{
-		ring: r, id: id, card: t.Card(), pins: &holder{cache: r.cache},
+		ring: r, id: id, card: t.Card(), pins: r.holders(id).add(),
 		gate: make(chan struct{}, 1), opening: make(chan struct{}, 1),
 	}
+	t.OnRefusal(r.holders(id).drop)
 	r.members = append(r.members, m)
 	return m, nil
 }
@@ -110,6 +119,27 @@ func (r *keyring) known(t *engine.Token, id identity) (own *member, away []*memb
 		}
 	}
 	return nil, away, nil
+}
+
+// holders returns those of the cards that have an identity. The caller holds
+// r.mu.
+func (r *keyring) holders(id identity) *holders {
+	if r.pins == nil {
+		r.pins = make(map[identity]*holders)
+	}
+	if r.pins[id] == nil {
+		r.pins[id] = &holders{cache: r.cache}
+	}
+	return r.pins[id]
+}
+
+// doubt notes that an identity seems to be that of several cards, so that it
+// proves nothing any more. The caller holds r.mu.
+func (r *keyring) doubt(id identity) {
+	if r.doubles == nil {
+		r.doubles = make(map[identity]bool)
+	}
+	r.doubles[id] = true
 }
 
 // recognises reports whether a card shows one of the keys that the member's had,
@@ -270,26 +300,50 @@ func (m *member) open(ctx context.Context, wanted evidence) (*session.Session, e
 }
 
 // rebind takes a card that was put in for the member's. A PIN that was
-// remembered is kept only for a card that has a number of its own and shows all
-// the keys that Keys were given out for: it goes to no other card than the one
-// that it was given for.
+// remembered is kept only for a card that has a number of its own, which no other
+// card was seen to have, and shows all the keys that Keys were given out for while
+// the PIN's card was there: it goes to no other card than the one that it was
+// given for.
 func (m *member) rebind(ctx context.Context, t *engine.Token, s *session.Session) error {
-	keys := m.evidence()
-	proved := m.id.unique != "" && len(keys) > 0
+	before, keys := m.token().Insertion(), m.evidence()
+	var same []evidence
+	missing, still := 0, 0 // of the keys that the last card showed
 	for _, k := range keys {
 		shown, err := k.on(ctx, s)
 		if err != nil {
 			return err
 		}
-		proved = proved && shown == shownSame
+		switch {
+		case shown == shownSame && k.insertion == before:
+			still++
+		case k.insertion == before:
+			missing++
+		}
+		if shown == shownSame {
+			same = append(same, k)
+		}
 	}
 	m.ring.mu.Lock()
 	defer m.ring.mu.Unlock()
+	if m.card == t.Card() {
+		return nil // somebody else was faster
+	}
+	if missing > 0 && still == 0 {
+		m.ring.doubt(m.id)
+	}
+	proved := still > 0 && missing == 0 && m.id.unique != "" && !m.ring.doubles[m.id] && m.card.Insertion() == before
 	if !proved {
 		m.pins.close()
-		m.pins = &holder{cache: m.ring.cache}
+		m.pins = m.ring.holders(m.id).add()
 	}
 	m.card = t.Card()
+	now := m.card.Insertion()
+	t.OnRefusal(m.ring.holders(m.id).drop)
+	for _, k := range same { // there may be more meanwhile
+		if i := slices.IndexFunc(m.keys, k.like); i >= 0 {
+			m.keys[i].insertion = now
+		}
+	}
 	return nil
 }
 
@@ -303,8 +357,14 @@ func (m *member) evidence() []evidence {
 // evidence is what tells the card of a Key from others that look like it: the
 // public key, which its public key object or certificate shows without a login.
 type evidence struct {
-	id  []byte
-	pub crypto.PublicKey
+	id        []byte
+	pub       crypto.PublicKey
+	insertion uint64 // of the card that showed it last
+}
+
+// like reports whether two evidences are of the same key.
+func (e evidence) like(other evidence) bool {
+	return bytes.Equal(e.id, other.id) && sameKey(e.pub, other.pub)
 }
 
 // shown is what a card shows of an evidence.
@@ -369,6 +429,9 @@ func (m *member) present(ctx context.Context, ask token.PINFunc, r token.PINRequ
 			return err
 		}
 		r.CacheRefused, r.Tries = true, refused.Tries
+	}
+	if pins.wasDropped() {
+		r.CacheRefused = true
 	}
 	pin, err := pins.prompt(ctx, ask, r)
 	if err != nil {
@@ -447,9 +510,10 @@ func (h *holder) judge(pin token.PIN, before ckr.Tries, err error) error {
 // reopen returns how a Key finds its object: on the token with the same
 // identity, under the same unique id, after a login if it is private.
 func (m *member) reopen(f found, pub crypto.PublicKey, ask token.PINFunc) func(ctx context.Context) (*session.Session, *object.Object, error) {
-	wanted := evidence{f.ckaID, pub}
+	wanted := evidence{f.ckaID, pub, cardOf(f.s).Insertion()}
 	if pub != nil && len(f.ckaID) > 0 {
 		m.ring.mu.Lock()
+		m.keys = slices.DeleteFunc(m.keys, wanted.like)
 		m.keys = append(m.keys[max(0, len(m.keys)+1-maxEvidence):], wanted)
 		m.ring.mu.Unlock()
 	}

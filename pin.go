@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,12 +58,14 @@ func CacheUntilLogout() PINCache { return PINCache{mode: cacheLogin} }
 // refused, which is not sent again.
 type holder struct {
 	cache PINCache
+	of    *holders
 
 	mu      sync.Mutex
 	closed  bool // the card is another one: nothing is remembered any more
 	pin     token.PIN
 	timer   *time.Timer
 	refused token.PIN
+	dropped bool // the remembered PIN is not right any more, and nobody was told
 }
 
 // take returns a copy of the remembered PIN, which says that it is one.
@@ -84,6 +87,7 @@ func (h *holder) take() (token.PIN, bool) {
 func (h *holder) accepted(p token.PIN) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.dropped = false
 	h.refused.Clear()
 	h.refused = token.PIN{}
 	if h.closed || h.cache.mode == cacheNever || p.IsPad() || same(h.pin, p) {
@@ -94,6 +98,62 @@ func (h *holder) accepted(p token.PIN) {
 	if h.cache.mode == cacheFor {
 		h.timer = time.AfterFunc(h.cache.life, h.clear)
 	}
+}
+
+// holders are those of the cards that have one identity, which may be one card
+// that was taken for several.
+type holders struct {
+	cache PINCache
+
+	mu   sync.Mutex
+	list []*holder
+}
+
+// add makes a holder of one more card.
+func (l *holders) add() *holder {
+	h := &holder{cache: l.cache, of: l}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, h)
+	return h
+}
+
+// drop has all holders forget a PIN of the user that is not right any more: the
+// card has refused it, whoever sent it, or it was changed.
+func (l *holders) drop(r token.Role, p token.PIN) {
+	if r != token.User {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, h := range l.list {
+		h.drop(p)
+	}
+}
+
+func (l *holders) remove(h *holder) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = slices.DeleteFunc(l.list, func(other *holder) bool { return other == h })
+}
+
+// drop forgets the PIN if it is this one.
+func (h *holder) drop(p token.PIN) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if same(h.pin, p) {
+		h.forget()
+		h.dropped = true
+	}
+}
+
+// wasDropped reports, once, that the remembered PIN is not right any more.
+func (h *holder) wasDropped() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	dropped := h.dropped
+	h.dropped = false
+	return dropped
 }
 
 // rejected notes that the card refused the PIN.
@@ -136,6 +196,7 @@ func (h *holder) clear() {
 
 // close forgets both PINs, for good.
 func (h *holder) close() {
+	h.of.remove(h)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true

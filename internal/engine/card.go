@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -31,13 +30,14 @@ type Card struct {
 	removed  bool
 	epoch    uint64
 	resets   uint64
-	visits   uint64       // units in which others may have used the card
-	pins     [2]token.PIN // of SO and User, while an application is logged in
-	wrong    [2]token.PIN // those that the card refused last
-	verified [2]trust     // what the card holds verified
-	owed     [2]bool      // a Logout that could not be sent yet
-	info     *token.Info  // as read last
-	making   bool         // Initialize is under way: no session is opened
+	visits   uint64         // units in which others may have used the card
+	pins     [2]token.PIN   // of SO and User, while an application is logged in
+	wrong    [2][]token.PIN // those that the card refused
+	verified [2]trust       // what the card holds verified
+	settled  [2]bool        // nobody else has used the card since it accepted a PIN
+	owed     [2]bool        // a Logout that could not be sent yet
+	info     *token.Info    // as read last
+	making   bool           // Initialize is under way: no session is opened
 	dir      directory
 
 	// protected is the write protection that info tells of. It is read under
@@ -202,6 +202,7 @@ func (c *Card) notice(ctx context.Context, tx driver.Tx) error {
 // doubtVerified notes that the card may have dropped what was verified. The
 // caller holds c.mu.
 func (c *Card) doubtVerified() {
+	c.settled = [2]bool{}
 	for r := range c.verified {
 		if c.verified[r] == verified {
 			c.verified[r] = doubtful
@@ -225,6 +226,7 @@ func (c *Card) forget(r token.Role) {
 	c.pins[r].Clear()
 	c.pins[r] = token.PIN{}
 	c.verified[r] = unverified
+	c.settled[r] = false
 	c.owed[r] = false
 }
 
@@ -235,31 +237,9 @@ func (c *Card) keep(r token.Role, p token.PIN) {
 		c.pins[r].Clear()
 		c.pins[r] = kept
 	}
-	if sameBytes(c.wrong[r], p) {
-		c.refuse(r, token.PIN{})
-	}
+	c.forgive(r, p)
 	c.verified[r] = verified
 	c.owed[r] = false
-}
-
-// refuse remembers a PIN that the card refused and that nobody had typed for the
-// use, so that it is not sent again unless somebody types it; the zero PIN is
-// none. The caller holds c.mu.
-func (c *Card) refuse(r token.Role, p token.PIN) {
-	c.wrong[r].Clear()
-	c.wrong[r] = p.Clone()
-}
-
-// wasRefused reports whether the card refused this PIN last time.
-func (c *Card) wasRefused(r token.Role, p token.PIN) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return sameBytes(c.wrong[r], p)
-}
-
-// sameBytes reports whether two PINs are alike; the zero PIN is like none.
-func sameBytes(kept, p token.PIN) bool {
-	return !kept.IsZero() && subtle.ConstantTimeCompare(kept.Reveal(), p.Reveal()) == 1
 }
 
 // ensure makes sure that the card holds role r verified, for an application
@@ -291,36 +271,45 @@ func (c *Card) ensure(ctx context.Context, r token.Role) error {
 	if pin.IsZero() || final || c.wasRefused(r, pin) {
 		return c.lost(r, nil)
 	}
-	if err := c.backend.Login(ctx, r, pin); err != nil {
-		if isPINError(err) {
-			c.mu.Lock()
-			c.refuse(r, pin)
-			c.mu.Unlock()
-			return c.lost(r, err)
-		}
-		return err
+	err := c.backend.Login(ctx, r, pin)
+	c.mu.Lock()
+	c.judgePIN(r, pin, err)
+	c.mu.Unlock()
+	switch {
+	case err == nil:
+		c.mark(r, verified)
+	case isPINError(err):
+		return c.lost(r, err)
 	}
-	c.mark(r, verified)
-	return nil
+	return err
 }
 
-// spare refuses to send a PIN that nobody has typed for this use unless the card
-// has another try. It runs inside a unit. Errors: ckr.PINIncorrect with
-// ErrLastTry.
-func (c *Card) spare(ctx context.Context, r token.Role, p token.PIN) error {
-	if !p.IsRemembered() {
+// spare refuses to send a PIN that nobody has typed for this use, and that the
+// card has refused, or of which it has no other try. The card is not asked if
+// nobody else has used it since it accepted a PIN. With again, the card took the
+// PIN a moment ago, and where it does not tell the tries, there are some. It runs
+// inside a unit. Errors: ckr.PINIncorrect, with ErrLastTry unless the PIN was
+// refused before.
+func (c *Card) spare(ctx context.Context, r token.Role, p token.PIN, again bool) error {
+	if !p.IsRemembered() && !again || p.IsPad() {
 		return nil
 	}
 	if r == token.ContextSpecific {
 		r = token.User
 	}
+	c.mu.Lock()
+	wrong, settled := c.refuses(r, p), c.settled[r]
+	c.mu.Unlock()
+	if settled && !wrong {
+		return nil
+	}
 	var tries ckr.Tries
+	still := false // a PIN that is verified has all its tries
 	if q, ok := c.backend.(driver.PINStatus); ok {
-		still, left, err := q.PINStatus(ctx, r)
-		if err != nil || still { // a PIN that is verified has all its tries
+		var err error
+		if still, tries, err = q.PINStatus(ctx, r); err != nil {
 			return err
 		}
-		tries = left
 	} else {
 		info, err := c.readInfo(ctx)
 		if err != nil {
@@ -328,10 +317,10 @@ func (c *Card) spare(ctx context.Context, r token.Role, p token.PIN) error {
 		}
 		tries = info.UserTries
 	}
-	if c.wasRefused(r, p) {
+	if wrong {
 		return &ckr.Error{Code: ckr.PINIncorrect, Tries: tries, Err: errors.New("the card has refused the remembered PIN; it is not sent again")}
 	}
-	if tries.Known && tries.Left > 1 {
+	if still || tries.Known && tries.Left > 1 || again && !tries.Known {
 		return nil
 	}
 	code := ckr.PINIncorrect
@@ -422,8 +411,7 @@ func (c *Card) Gone() {
 	}
 	c.forget(token.SO)
 	c.forget(token.User)
-	c.refuse(token.SO, token.PIN{})
-	c.refuse(token.User, token.PIN{})
+	c.forgetRefused()
 	c.dir = directory{}
 }
 

@@ -54,7 +54,7 @@ func (s *Session) Login(ctx context.Context, r token.Role, p token.PIN) error {
 		if err := s.mayLogin(r); err != nil {
 			return err
 		}
-		if err := c.spare(ctx, r, p); err != nil {
+		if err := c.spare(ctx, r, p, false); err != nil {
 			return err
 		}
 		if err := c.backend.Login(ctx, r, p); err != nil {
@@ -62,15 +62,14 @@ func (s *Session) Login(ctx context.Context, r token.Role, p token.PIN) error {
 			if c.verified[r] == verified {
 				c.verified[r] = doubtful // many cards drop the state then
 			}
-			if ckr.Of(err) == ckr.PINIncorrect && p.IsRemembered() {
-				c.refuse(r, p)
-			}
+			c.judgePIN(r, p, err)
 			c.mu.Unlock()
 			return err
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.keep(r, p)
+		c.settled[r] = true
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		if err := s.mayLoginLocked(r); err != nil {
@@ -197,7 +196,13 @@ func (s *Session) SetPIN(ctx context.Context, old, new token.PIN) error {
 		if err != nil {
 			return err
 		}
-		return c.changed(role, new, m.ChangePIN(ctx, role, old, new))
+		err = m.ChangePIN(ctx, role, old, new)
+		if err == nil || ckr.Of(err) == ckr.PINIncorrect {
+			c.mu.Lock()
+			c.refuse(role, old)
+			c.mu.Unlock()
+		}
+		return c.changed(role, new, err)
 	})
 }
 
@@ -238,6 +243,10 @@ func (c *Card) changed(r token.Role, new token.PIN, err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	held := !c.pins[r].IsZero()
+	c.settled[r] = false
+	if err == nil {
+		c.forgive(r, new)
+	}
 	if err == nil && held {
 		c.keep(r, new)
 	}

@@ -30,6 +30,8 @@ type Token struct {
 	ended   bool              // the application has ended
 	legacy  bool              // what is broken or weak is offered, too
 	asking  chan struct{}     // holds a value while a person is asked
+
+	onRefusal func(token.Role, token.PIN) // guarded by Card.mu
 }
 
 func newToken(c *Card) *Token {

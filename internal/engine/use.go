@@ -271,7 +271,7 @@ func (s *Session) use(ctx context.Context, u Use,
 			return err
 		}
 		if g.consent {
-			if err := c.consent(ctx, a.Consent); err != nil {
+			if err := c.consent(ctx, a.Consent, true); err != nil {
 				return err
 			}
 			defer c.mark(token.User, doubtful)
@@ -331,7 +331,7 @@ func (s *Session) useInSoftware(ctx context.Context, u Use, f func(*soft.Materia
 	op, g, a := u.Op, u.Grant, u.Auth
 	if g.consent {
 		c := s.t.card
-		err := c.unit(ctx, op, func(ctx context.Context) error { return c.consent(ctx, a.Consent) })
+		err := c.unit(ctx, op, func(ctx context.Context) error { return c.consent(ctx, a.Consent, true) })
 		if err != nil {
 			return err
 		}
@@ -384,9 +384,10 @@ func (t *Token) publicKey(ctx context.Context, op string, e *entry) (*soft.Mater
 	return key, nil
 }
 
-// consent verifies the user's PIN for the use that follows at once. A blocked
-// PIN logs the user out. It runs inside a unit.
-func (c *Card) consent(ctx context.Context, p token.PIN) error {
+// consent verifies the user's PIN for the use that follows at once; again says
+// that the card took it for the operation before, so that nobody has typed it
+// for this time. A blocked PIN logs the user out. It runs inside a unit.
+func (c *Card) consent(ctx context.Context, p token.PIN, again bool) error {
 	info, err := c.readInfo(ctx)
 	if err != nil {
 		return err
@@ -394,20 +395,18 @@ func (c *Card) consent(ctx context.Context, p token.PIN) error {
 	if err := checkEntered("", p, info.MinPIN, info.MaxPIN, info.Flags.Has(token.FlagProtectedAuthPath)); err != nil {
 		return err
 	}
-	if err := c.spare(ctx, token.ContextSpecific, p); err != nil {
+	if err := c.spare(ctx, token.ContextSpecific, p, again); err != nil {
 		return err
 	}
 	err = c.backend.Login(ctx, token.ContextSpecific, p)
+	c.mu.Lock()
+	c.judgePIN(token.User, p, codes.Wrap("", err))
+	c.mu.Unlock()
 	if err == nil {
 		c.mark(token.User, verified)
 		return nil
 	}
 	c.mark(token.User, doubtful)
-	if ckr.Of(codes.Wrap("", err)) == ckr.PINIncorrect && p.IsRemembered() {
-		c.mu.Lock()
-		c.refuse(token.User, p)
-		c.mu.Unlock()
-	}
 	if ckr.Of(codes.Wrap("", err)) == ckr.PINLocked {
 		c.lost(token.User, err)
 	}
@@ -440,7 +439,7 @@ func (s *Session) Consent(ctx context.Context, g Grant, p token.PIN) error {
 			}
 			return checkEntered("", p, 0, 0, info.Flags.Has(token.FlagProtectedAuthPath))
 		}
-		return c.consent(ctx, p)
+		return c.consent(ctx, p, false)
 	})
 }
 
