@@ -12,12 +12,12 @@ import (
 // other processes but the cards. What it sends waits for its turn.
 type wire struct {
 	*virtual.Provider
-	own   apdu.Anchor
+	own   apdu.SharedState
 	world *world
 	p     *process
 }
 
-func (w *wire) Shared() *apdu.Anchor { return &w.own }
+func (w *wire) Shared() *apdu.SharedState { return &w.own }
 
 func (w *wire) Readers(ctx context.Context) ([]string, error) {
 	if err := w.world.pace.wait(ctx, w.p.name+" lists", false); err != nil {
@@ -49,9 +49,9 @@ type wired struct {
 
 func (t *wired) Alive() bool { return t.Transport.(apdu.Liveness).Alive() }
 
-func (t *wired) Begin(ctx context.Context) (apdu.Begun, error) {
+func (t *wired) Begin(ctx context.Context) (apdu.Transaction, error) {
 	if err := t.wait(ctx, "begins"); err != nil {
-		return apdu.Begun{}, err
+		return apdu.Transaction{}, err
 	}
 	b, err := t.Transport.(apdu.Transactor).Begin(ctx)
 	if err == nil {
