@@ -1,34 +1,34 @@
-// Package cryptoki is a PKCS #11 implementation in Go: slots, tokens, sessions
-// and objects with the visibility rules of the standard, over smart cards that
-// are reached with APDUs. There is no C in it, and none below it.
+// Package cryptoki gives Go programs the keys on smart cards: as crypto.Signer,
+// crypto.Decrypter and ecdh.KeyExchanger, with no C anywhere.
 //
-// A Module is one PKCS #11 application. The usual course is: open, find a slot
-// with a token, open a session, log in, work, log out, close.
-//
-//	m, err := cryptoki.Open(ctx, cryptoki.WithProvider(provider))
+//	m, err := cryptoki.Open(ctx, cryptoki.WithPIN(prompt.Terminal(os.Stdin, os.Stderr)))
 //	if err != nil {
 //		return err
 //	}
 //	defer m.Close()
-//	slots, err := m.Slots(ctx, true)
+//	key, err := m.Key(ctx, "pkcs11:token=demo;object=signing")
 //	if err != nil {
 //		return err
 //	}
-//	t, err := slots[0].Token(ctx)
-//	if err != nil {
-//		return err
-//	}
-//	s, err := session.Open(ctx, t, session.ReadWrite())
-//	if err != nil {
-//		return err
-//	}
-//	defer s.Close()
-//	if err := s.Login(ctx, token.User, token.NewPIN([]byte("123456"))); err != nil {
-//		return err
-//	}
+//	signature, err := key.Sign(rand.Reader, digest, crypto.SHA256)
 //
-// Sessions and what they do are in package session, objects and their
-// attributes in package object, mechanisms in package mechanism, return codes
-// in package ckr. Readers come from a provider: package apdu/virtual has cards
-// in memory for tests.
+// A PKCS #11 URI (RFC 7512) names the key; Module.TLSCertificate gives crypto/tls
+// the certificate with it. Tests use the cards of package cardtest.
+//
+// For the full PKCS #11 model see package session. The package is a PKCS #11
+// implementation: slots, tokens, sessions, public and private session and token
+// objects with the visibility rules of the standard. A Module is one PKCS #11
+// application:
+//
+//	slots, err := m.Slots(ctx, true)
+//	s, err := m.OpenSession(ctx, slots[0].ID(), session.ReadWrite())
+//	err = s.Login(ctx, token.User, pin)
+//
+// Objects and their attributes are in package object, mechanisms in package
+// mechanism, return codes in package ckr. Programs in C use it through package
+// p11kit. Drivers for more cards are written with package token/driver.
+//
+// Do not use it for keys that a file may hold: crypto and golang.org/x/crypto are
+// simpler and faster. It loads no PKCS #11 modules of vendors (.so, .dll), and it
+// protects nothing from who controls the reader: there is no secure messaging.
 package cryptoki
