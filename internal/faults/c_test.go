@@ -13,7 +13,6 @@ import (
 
 	"github.com/go-cryptoki/cryptoki/apdu"
 	"github.com/go-cryptoki/cryptoki/ckr"
-	"github.com/go-cryptoki/cryptoki/internal/engine"
 	"github.com/go-cryptoki/cryptoki/mechanism"
 	"github.com/go-cryptoki/cryptoki/object"
 	"github.com/go-cryptoki/cryptoki/session"
@@ -352,7 +351,7 @@ func (r *rig) argument(method string, kind reflect.Type, o *object.Object) refle
 	if strings.HasSuffix(method, "cryptMessages") || strings.HasSuffix(method, "Authenticated") {
 		m = mechanism.AESGCM{IV: make([]byte, 12)}
 	}
-	for _, v := range []any{r.ctx, o, m, make([]byte, 32), engine.ToDerive} {
+	for _, v := range []any{r.ctx, o, m, make([]byte, 32), mechanism.FlagDerive} {
 		if reflect.TypeOf(v).AssignableTo(kind) {
 			return reflect.ValueOf(v)
 		}
