@@ -89,6 +89,20 @@ func (s *slot) refOf(kind string) driver.Ref {
 // parse takes a Ref apart: its kind, and the slot or the data object that it is
 // of. Errors: ckr.ObjectHandleInvalid, also if the slot has another object now.
 func (a *app) parse(ref driver.Ref) (kind string, s *slot, c *container, err error) {
+	kind, s, c, err = a.parsePlace(ref)
+	if err != nil || s == nil {
+		return kind, s, c, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s.refOf(kind) != ref {
+		return "", nil, nil, ckr.Newf(ckr.ObjectHandleInvalid, s.String(), "another object has taken the place of this one")
+	}
+	return kind, s, c, nil
+}
+
+// parsePlace is parse for whatever object the place has now.
+func (a *app) parsePlace(ref driver.Ref) (kind string, s *slot, c *container, err error) {
 	kind, rest, _ := strings.Cut(string(ref), ":")
 	number, _, _ := strings.Cut(rest, ".")
 	n, _ := strconv.ParseUint(number, 16, 32)
@@ -101,9 +115,6 @@ func (a *app) parse(ref driver.Ref) (kind string, s *slot, c *container, err err
 	}
 	if s == nil && c == nil {
 		return "", nil, nil, ckr.New(ckr.ObjectHandleInvalid, "", nil)
-	}
-	if s != nil && s.refOf(kind) != ref {
-		return "", nil, nil, ckr.Newf(ckr.ObjectHandleInvalid, s.String(), "another object has taken the place of this one")
 	}
 	return kind, s, c, nil
 }
@@ -152,7 +163,7 @@ func (b *backend) Objects(context.Context, bool) ([]driver.Record, error) {
 
 // Confirm looks whether an object is there, the one that was listed or another.
 func (b *backend) Confirm(ctx context.Context, ref driver.Ref) (driver.Record, error) {
-	kind, s, c, err := b.parse(ref)
+	kind, s, c, err := b.parsePlace(ref)
 	if err != nil {
 		return driver.Record{}, err
 	}
