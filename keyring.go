@@ -160,7 +160,7 @@ func (m *member) recognises(ctx context.Context, t *engine.Token) (bool, error) 
 			return false, err
 		}
 		if shown == shownSame {
-			return true, m.rebind(ctx, t, s)
+			return m.rebind(ctx, t, s)
 		}
 	}
 	return false, nil
@@ -261,10 +261,23 @@ func (m *member) open(ctx context.Context, wanted evidence) (*session.Session, e
 		return nil, err
 	}
 	defer func() { <-m.opening }()
+	for range maxSearches {
+		s, err := m.session(ctx, wanted)
+		if s != nil || err != nil {
+			return s, err
+		}
+	}
+	return nil, ckr.Newf(ckr.TokenNotPresent, "", "%v was taken out and put in again and again", m.id)
+}
+
+// session returns the session that the member has with its card, or a new one;
+// nil if the member got another card meanwhile. The caller holds m.opening.
+func (m *member) session(ctx context.Context, wanted evidence) (*session.Session, error) {
 	if m.s != nil {
-		if _, err := m.s.Info(); err == nil {
+		if _, err := m.s.Info(); err == nil && cardOf(m.s) == m.token() {
 			return m.s, nil
 		}
+		m.s.Close() // an error says that it has ended already
 		m.s = nil
 	}
 	tokens, err := m.candidates(ctx)
@@ -285,7 +298,7 @@ func (m *member) open(ctx context.Context, wanted evidence) (*session.Session, e
 				}
 				continue
 			}
-			if err := m.rebind(ctx, t.Token, s); err != nil {
+			if ok, err := m.rebind(ctx, t.Token, s); !ok || err != nil {
 				s.Close()
 				return nil, err
 			}
@@ -303,15 +316,15 @@ func (m *member) open(ctx context.Context, wanted evidence) (*session.Session, e
 // remembered is kept only for a card that has a number of its own, which no other
 // card was seen to have, and shows all the keys that Keys were given out for while
 // the PIN's card was there: it goes to no other card than the one that it was
-// given for.
-func (m *member) rebind(ctx context.Context, t *engine.Token, s *session.Session) error {
+// given for. It reports false if the member got another card meanwhile.
+func (m *member) rebind(ctx context.Context, t *engine.Token, s *session.Session) (bool, error) {
 	before, keys := m.token().Insertion(), m.evidence()
 	var same []evidence
 	missing, still := 0, 0 // of the keys that the last card showed
 	for _, k := range keys {
 		shown, err := k.on(ctx, s)
 		if err != nil {
-			return err
+			return false, err
 		}
 		switch {
 		case shown == shownSame && k.insertion == before:
@@ -326,7 +339,10 @@ func (m *member) rebind(ctx context.Context, t *engine.Token, s *session.Session
 	m.ring.mu.Lock()
 	defer m.ring.mu.Unlock()
 	if m.card == t.Card() {
-		return nil // somebody else was faster
+		return true, nil // somebody else was faster
+	}
+	if m.card.Alive() {
+		return false, nil
 	}
 	if missing > 0 && still == 0 {
 		m.ring.doubt(m.id)
@@ -344,7 +360,7 @@ func (m *member) rebind(ctx context.Context, t *engine.Token, s *session.Session
 			m.keys[i].insertion = now
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // evidence returns the keys that Keys were given out for.
