@@ -64,7 +64,7 @@ func (s *Session) newMessages(ctx context.Context, op string, p engine.Purpose, 
 	if !ok {
 		return nil, ckr.Newf(ckr.MechanismInvalid, op, "no mechanism for messages")
 	}
-	g, err := s.seat.Grant(ctx, op, key, p, usual)
+	g, err := s.handle.Grant(ctx, op, key, p, usual)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (p *EncryptMessages) seal(ctx context.Context, nonce, aad, plain []byte) (m
 	if err != nil {
 		return mechanism.Seal{}, err
 	}
-	out, err := p.s.seat.Encrypt(ctx, use, m, plain)
+	out, err := p.s.handle.Encrypt(ctx, use, m, plain)
 	if err != nil {
 		return mechanism.Seal{}, err
 	}
@@ -194,7 +194,7 @@ func (p *DecryptMessages) open(ctx context.Context, seal mechanism.Seal, aad []b
 	if err != nil {
 		return nil, err
 	}
-	plain, err := p.s.seat.Decrypt(ctx, use, m, append(bytes.Clone(seal.Data), seal.Tag...))
+	plain, err := p.s.handle.Decrypt(ctx, use, m, append(bytes.Clone(seal.Data), seal.Tag...))
 	if ckr.Of(err) == ckr.EncryptedDataInvalid {
 		return nil, ckr.New(ckr.AEADDecryptFailed, p.name, nil)
 	}

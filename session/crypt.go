@@ -13,11 +13,11 @@ import (
 // the card on it. Errors: as of Sign.
 func (s *Session) Encrypt(ctx context.Context, m mechanism.Mechanism, key *object.Object, data []byte) ([]byte, error) {
 	const op = "encrypt"
-	g, err := s.seat.Grant(ctx, op, key, engine.ToEncrypt, m)
+	g, err := s.handle.Grant(ctx, op, key, engine.ToEncrypt, m)
 	if err != nil {
 		return nil, err
 	}
-	return s.seat.Encrypt(ctx, engine.Use{Grant: g, Op: op, Immediate: true}, m, data)
+	return s.handle.Encrypt(ctx, engine.Use{Grant: g, Op: op, Immediate: true}, m, data)
 }
 
 // Decrypt decrypts data in one call (C_DecryptInit, C_Decrypt; PKCS #11 v3.2
@@ -26,9 +26,9 @@ func (s *Session) Encrypt(ctx context.Context, m mechanism.Mechanism, key *objec
 // Sign.
 func (s *Session) Decrypt(ctx context.Context, m mechanism.Mechanism, key *object.Object, data []byte) ([]byte, error) {
 	const op = "decrypt"
-	g, err := s.seat.Grant(ctx, op, key, engine.ToDecrypt, m)
+	g, err := s.handle.Grant(ctx, op, key, engine.ToDecrypt, m)
 	if err != nil {
 		return nil, err
 	}
-	return s.seat.Decrypt(ctx, engine.Use{Grant: g, Op: op, Immediate: true}, m, data)
+	return s.handle.Decrypt(ctx, engine.Use{Grant: g, Op: op, Immediate: true}, m, data)
 }

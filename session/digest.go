@@ -26,7 +26,7 @@ func (s *Session) Digest(ctx context.Context, m mechanism.Mechanism, data []byte
 
 func (s *Session) newHash(m mechanism.Mechanism) (hash.Hash, error) {
 	const op = "digest"
-	if _, err := s.seat.Current(); err != nil {
+	if _, err := s.handle.Current(); err != nil {
 		return nil, codes.Wrap(op, err)
 	}
 	if err := mechanism.Check(m); err != nil {
@@ -36,7 +36,7 @@ func (s *Session) newHash(m mechanism.Mechanism) (hash.Hash, error) {
 	if err != nil {
 		return nil, codes.Wrap(op, err)
 	}
-	return h, s.seat.Offers(op, m.Type())
+	return h, s.handle.Offers(op, m.Type())
 }
 
 // DigestOp is a digest in several parts (C_DigestInit, C_DigestUpdate,
@@ -72,7 +72,7 @@ func (o *DigestOp) Write(p []byte) (int, error) {
 // ckr.KeyHandleInvalid, ckr.KeyIndigestible.
 func (o *DigestOp) Key(ctx context.Context, key *object.Object) error {
 	const op = "digest key"
-	value, err := o.s.seat.Digestible(ctx, op, key)
+	value, err := o.s.handle.Digestible(ctx, op, key)
 	if err != nil {
 		return err
 	}

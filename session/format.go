@@ -14,7 +14,7 @@ func (s *Session) Format(f fmt.State, _ rune) {
 		io.WriteString(f, "no session")
 		return
 	}
-	state, open := s.seat.State()
+	state, open := s.handle.State()
 	if !open {
 		io.WriteString(f, "session (closed)")
 		return

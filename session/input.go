@@ -27,7 +27,7 @@ func (s *Session) newInput(ctx context.Context, op string, g engine.Grant, m mec
 	if h, prepared := mechanism.Prehash(m); h != 0 {
 		return input{m: prepared, hash: h.New()}, nil
 	}
-	mac, err := s.seat.NewMAC(ctx, engine.Use{Grant: g, Op: op}, m)
+	mac, err := s.handle.NewMAC(ctx, engine.Use{Grant: g, Op: op}, m)
 	if mac == nil {
 		return input{m: m}, err
 	}

@@ -9,17 +9,15 @@ import (
 	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
-// Encapsulate makes a secret key for the owner of a public key, and the
-// ciphertext that tells it (C_EncapsulateKey, PKCS #11 v3.2 §5.18). Without a
-// key type in the template it is a generic secret. Errors:
-// ckr.KeyHandleInvalid, ckr.KeyTypeInconsistent, ckr.KeyFunctionNotPermitted,
-// ckr.MechanismInvalid, and those of token.Seat.Encapsulate.
+// Encapsulate makes a secret key for the owner of a public key and returns it
+// with the ciphertext that tells it (C_EncapsulateKey, PKCS #11 v3.2 §5.18).
+// Errors: those of Derive.
 func (s *Session) Encapsulate(ctx context.Context, m mechanism.Mechanism, public *object.Object, template ...object.Attribute) (ciphertext []byte, key *object.Object, err error) {
 	g, err := s.grantKey(ctx, engine.ToEncapsulate, public, m)
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.seat.Encapsulate(ctx, g, driver.Auth{}, m, template)
+	return s.handle.Encapsulate(ctx, g, driver.Auth{}, m, template)
 }
 
 // Decapsulate makes the secret key that a ciphertext tells the owner of the
@@ -31,16 +29,16 @@ func (s *Session) Decapsulate(ctx context.Context, m mechanism.Mechanism, privat
 	if err != nil {
 		return nil, err
 	}
-	return s.seat.Decapsulate(ctx, g, driver.Auth{}, m, ciphertext, template)
+	return s.handle.Decapsulate(ctx, g, driver.Auth{}, m, ciphertext, template)
 }
 
 // decapsulate returns the bare secret, for crypto.Decapsulator; the caller
 // clears it.
 func (s *Session) decapsulate(ctx context.Context, private *object.Object, ciphertext []byte) ([]byte, error) {
 	m := mechanism.MLKEM{}
-	g, err := s.seat.Grant(ctx, "decapsulate", private, engine.ToDecapsulate, m)
+	g, err := s.handle.Grant(ctx, "decapsulate", private, engine.ToDecapsulate, m)
 	if err != nil {
 		return nil, err
 	}
-	return s.seat.Shared(ctx, g, driver.Auth{}, m, ciphertext)
+	return s.handle.Shared(ctx, g, driver.Auth{}, m, ciphertext)
 }

@@ -197,7 +197,7 @@ func (k *key) at(ctx context.Context, void *place) (*place, error) {
 		return nil, nil
 	}
 	p := &place{s: s, o: o}
-	known, _ := s.seat.Known(o) // a handle that is void already shows in use
+	known, _ := s.handle.Known(o) // a handle that is void already shows in use
 	p.consent = object.Is(known, object.AttrAlwaysAuthenticate)
 	p.label, _ = object.In(known, object.AttrLabel)
 	k.now.Store(p)
@@ -234,7 +234,7 @@ func (k *key) signWithConsent(ctx context.Context, p *place, m mechanism.Mechani
 
 // ask asks for the user's consent to one use of the key.
 func (k *key) ask(ctx context.Context, p *place, login func(token.PIN) error) error {
-	r, err := p.s.seat.PINRequest(ctx, token.ReasonConsent, token.ContextSpecific)
+	r, err := p.s.handle.PINRequest(ctx, token.ReasonConsent, token.ContextSpecific)
 	if err != nil {
 		return err
 	}
@@ -277,7 +277,7 @@ func (k *key) agree(ctx context.Context, peer []byte) (secret []byte, err error)
 func (k *key) agreeAt(ctx context.Context, p *place, m mechanism.ECDH) (secret []byte, err error) {
 	const op = "derive"
 	s := p.s
-	g, err := s.seat.Grant(ctx, op, p.o, engine.ToDerive, m)
+	g, err := s.handle.Grant(ctx, op, p.o, engine.ToDerive, m)
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +289,7 @@ func (k *key) agreeAt(ctx context.Context, p *place, m mechanism.ECDH) (secret [
 			return nil, err
 		}
 	}
-	return s.seat.Agree(ctx, engine.Use{Grant: g, Op: op, Auth: auth}, m)
+	return s.handle.Agree(ctx, engine.Use{Grant: g, Op: op, Auth: auth}, m)
 }
 
 // hashOf returns the hash that opts name and checks the digest's length. The

@@ -71,7 +71,7 @@ func (s *Session) grantKey(ctx context.Context, p engine.Purpose, key *object.Ob
 	if !ok {
 		return engine.Grant{}, ckr.Newf(ckr.ArgumentsBad, "use key", "that use has an operation of its own")
 	}
-	g, err := s.seat.Grant(ctx, op.name, key, p, m)
+	g, err := s.handle.Grant(ctx, op.name, key, p, m)
 	if code, ok := op.codes[ckr.Of(err)]; ok && err != nil {
 		return g, ckr.New(code, op.name, err)
 	}
@@ -110,7 +110,7 @@ func (o *KeyOp) Wrap(ctx context.Context, key *object.Object) ([]byte, error) {
 		return nil, err
 	}
 	defer o.end()
-	return o.s.seat.WrapKey(ctx, o.g, o.auth, o.m, key)
+	return o.s.handle.WrapKey(ctx, o.g, o.auth, o.m, key)
 }
 
 // Unwrap unwraps a key and ends the operation.
@@ -121,7 +121,7 @@ func (o *KeyOp) Unwrap(ctx context.Context, wrapped []byte, template ...object.A
 		return nil, err
 	}
 	defer o.end()
-	return o.s.seat.UnwrapKey(ctx, o.g, o.auth, o.m, wrapped, template)
+	return o.s.handle.UnwrapKey(ctx, o.g, o.auth, o.m, wrapped, template)
 }
 
 // Derive derives a key and ends the operation.
@@ -132,7 +132,7 @@ func (o *KeyOp) Derive(ctx context.Context, template ...object.Attribute) (*obje
 		return nil, err
 	}
 	defer o.end()
-	return o.s.seat.DeriveKey(ctx, o.g, o.auth, o.m, template)
+	return o.s.handle.DeriveKey(ctx, o.g, o.auth, o.m, template)
 }
 
 // Decapsulate makes the key that a ciphertext tells and ends the operation.
@@ -143,7 +143,7 @@ func (o *KeyOp) Decapsulate(ctx context.Context, ciphertext []byte, template ...
 		return nil, err
 	}
 	defer o.end()
-	return o.s.seat.Decapsulate(ctx, o.g, o.auth, o.m, ciphertext, template)
+	return o.s.handle.Decapsulate(ctx, o.g, o.auth, o.m, ciphertext, template)
 }
 
 // Close ends the operation and clears what it holds.

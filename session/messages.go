@@ -23,7 +23,7 @@ type SignMessages struct {
 
 // NewSignMessages begins to sign messages. Errors: as of Sign.
 func (s *Session) NewSignMessages(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*SignMessages, error) {
-	g, err := s.seat.Grant(ctx, "sign message", key, engine.ToSign, m)
+	g, err := s.handle.Grant(ctx, "sign message", key, engine.ToSign, m)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (p *SignMessages) Sign(ctx context.Context, message []byte) ([]byte, error)
 		return nil, ckr.New(ckr.OperationNotInitialized, op, nil)
 	}
 	m, in := prepare(p.m, message)
-	return p.s.seat.Sign(ctx, engine.Use{Grant: p.g, Op: op}, m, in)
+	return p.s.handle.Sign(ctx, engine.Use{Grant: p.g, Op: op}, m, in)
 }
 
 func (p *SignMessages) closed() bool {
@@ -68,7 +68,7 @@ type VerifyMessages struct {
 
 // NewVerifyMessages begins to verify messages. Errors: as of Verify.
 func (s *Session) NewVerifyMessages(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*VerifyMessages, error) {
-	g, err := s.seat.Grant(ctx, "verify message", key, engine.ToVerify, m)
+	g, err := s.handle.Grant(ctx, "verify message", key, engine.ToVerify, m)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (p *VerifyMessages) Verify(ctx context.Context, message, sig []byte) error 
 		return ckr.New(ckr.OperationNotInitialized, op, nil)
 	}
 	m, in := prepare(p.m, message)
-	return p.s.seat.Verify(ctx, engine.Use{Grant: p.g, Op: op}, m, in, sig)
+	return p.s.handle.Verify(ctx, engine.Use{Grant: p.g, Op: op}, m, in, sig)
 }
 
 // Close ends the process (C_MessageVerifyFinal).

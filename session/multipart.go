@@ -44,7 +44,7 @@ type DecryptOp struct{ cipherOp }
 // it came to its end. Errors: as of Encrypt.
 func (s *Session) NewEncrypt(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*EncryptOp, error) {
 	const op = "encrypt"
-	g, err := s.seat.Grant(ctx, op, key, engine.ToEncrypt, m)
+	g, err := s.handle.Grant(ctx, op, key, engine.ToEncrypt, m)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (s *Session) NewEncrypt(ctx context.Context, m mechanism.Mechanism, key *ob
 // came to its end. Errors: as of Decrypt.
 func (s *Session) NewDecrypt(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*DecryptOp, error) {
 	const op = "decrypt"
-	g, err := s.seat.Grant(ctx, op, key, engine.ToDecrypt, m)
+	g, err := s.handle.Grant(ctx, op, key, engine.ToDecrypt, m)
 	if err != nil {
 		return nil, err
 	}
@@ -96,9 +96,9 @@ func (o *cipherOp) once(ctx context.Context, data []byte) ([]byte, error) {
 	case o.begun:
 		return nil, ckr.New(ckr.OperationActive, o.name, nil)
 	case o.decrypt:
-		return o.s.seat.Decrypt(ctx, o.use(), o.m, data)
+		return o.s.handle.Decrypt(ctx, o.use(), o.m, data)
 	}
-	return o.s.seat.Encrypt(ctx, o.use(), o.m, data)
+	return o.s.handle.Encrypt(ctx, o.use(), o.m, data)
 }
 
 func (o *cipherOp) live() error {
@@ -123,7 +123,7 @@ func (o *cipherOp) Update(ctx context.Context, part []byte) ([]byte, error) {
 	if !o.g.Soft() || o.g.Consent() {
 		return nil, o.keep(part)
 	}
-	out, err := o.s.seat.StreamUpdate(ctx, o.use(), &o.stream, o.m, o.decrypt, part)
+	out, err := o.s.handle.StreamUpdate(ctx, o.use(), &o.stream, o.m, o.decrypt, part)
 	if err != nil {
 		o.end()
 	}
@@ -158,11 +158,11 @@ func (o *cipherOp) Final(ctx context.Context) ([]byte, error) {
 	defer o.end()
 	switch {
 	case o.g.Soft() && !o.g.Consent():
-		return o.s.seat.StreamFinal(ctx, o.use(), &o.stream, o.m, o.decrypt)
+		return o.s.handle.StreamFinal(ctx, o.use(), &o.stream, o.m, o.decrypt)
 	case o.decrypt:
-		return o.s.seat.Decrypt(ctx, o.use(), o.m, o.data)
+		return o.s.handle.Decrypt(ctx, o.use(), o.m, o.data)
 	}
-	return o.s.seat.Encrypt(ctx, o.use(), o.m, o.data)
+	return o.s.handle.Encrypt(ctx, o.use(), o.m, o.data)
 }
 
 // Close ends the operation without a result and clears what it holds.

@@ -41,7 +41,7 @@ func (o *KeyOp) SignRecover(ctx context.Context, data []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer o.end()
-	return o.s.seat.Sign(ctx, o.use(), mechanism.Resolve(o.m), data)
+	return o.s.handle.Sign(ctx, o.use(), mechanism.Resolve(o.m), data)
 }
 
 // VerifyRecover verifies a signature, returns the data in it, and ends the
@@ -53,7 +53,7 @@ func (o *KeyOp) VerifyRecover(ctx context.Context, sig []byte) (data []byte, err
 		return nil, err
 	}
 	defer o.end()
-	return o.s.seat.Recover(ctx, o.use(), o.m, sig)
+	return o.s.handle.Recover(ctx, o.use(), o.m, sig)
 }
 
 // VerifySignatureOp is a verification that knows the signature before the
@@ -95,7 +95,7 @@ func (o *VerifySignatureOp) Close() error { return o.op.Close() }
 // ckr.RandomSeedNotSupported, ckr.SessionHandleInvalid.
 func (s *Session) SeedRandom(context.Context, []byte) error {
 	const op = "seed random"
-	if _, err := s.seat.Current(); err != nil {
+	if _, err := s.handle.Current(); err != nil {
 		return codes.Wrap(op, err)
 	}
 	return ckr.New(ckr.RandomSeedNotSupported, op, nil)

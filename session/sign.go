@@ -52,12 +52,12 @@ func digestOnce(h crypto.Hash, data []byte) []byte {
 // NewSign and Login.
 func (s *Session) Sign(ctx context.Context, m mechanism.Mechanism, key *object.Object, data []byte) ([]byte, error) {
 	const op = "sign"
-	g, err := s.seat.Grant(ctx, op, key, engine.ToSign, m)
+	g, err := s.handle.Grant(ctx, op, key, engine.ToSign, m)
 	if err != nil {
 		return nil, err
 	}
 	prepared, in := prepare(m, data)
-	return s.seat.Sign(ctx, engine.Use{Grant: g, Op: op, Immediate: true}, prepared, in)
+	return s.handle.Sign(ctx, engine.Use{Grant: g, Op: op, Immediate: true}, prepared, in)
 }
 
 // Verify verifies a signature (C_VerifyInit, C_Verify; PKCS #11 v3.2 §5.15)
@@ -65,12 +65,12 @@ func (s *Session) Sign(ctx context.Context, m mechanism.Mechanism, key *object.O
 // ckr.SignatureInvalid, ckr.SignatureLenRange, and those of Sign.
 func (s *Session) Verify(ctx context.Context, m mechanism.Mechanism, key *object.Object, data, sig []byte) error {
 	const op = "verify"
-	g, err := s.seat.Grant(ctx, op, key, engine.ToVerify, m)
+	g, err := s.handle.Grant(ctx, op, key, engine.ToVerify, m)
 	if err != nil {
 		return err
 	}
 	prepared, in := prepare(m, data)
-	return s.seat.Verify(ctx, engine.Use{Grant: g, Op: op, Immediate: true}, prepared, in, sig)
+	return s.handle.Verify(ctx, engine.Use{Grant: g, Op: op, Immediate: true}, prepared, in, sig)
 }
 
 // SignOp is a signature in several parts (C_SignInit, C_SignUpdate,
@@ -90,7 +90,7 @@ type SignOp struct {
 // was called. Errors: as of Sign.
 func (s *Session) NewSign(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*SignOp, error) {
 	const op = "sign"
-	g, err := s.seat.Grant(ctx, op, key, engine.ToSign, m)
+	g, err := s.handle.Grant(ctx, op, key, engine.ToSign, m)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (s *Session) NewSign(ctx context.Context, m mechanism.Mechanism, key *objec
 	if err != nil {
 		return nil, err
 	}
-	return &SignOp{s: s, g: g, in: in, size: s.seat.SignatureSize(ctx, m, key)}, nil
+	return &SignOp{s: s, g: g, in: in, size: s.handle.SignatureSize(ctx, m, key)}, nil
 }
 
 // Write adds data. It never reaches the card. Errors:
@@ -131,7 +131,7 @@ func (o *SignOp) Login(ctx context.Context, p token.PIN) error {
 }
 
 func consent(ctx context.Context, s *Session, g engine.Grant, a *driver.Auth, p token.PIN) error {
-	if err := s.seat.Consent(ctx, g, p); err != nil {
+	if err := s.handle.Consent(ctx, g, p); err != nil {
 		return err
 	}
 	a.Consent.Clear()
@@ -156,9 +156,9 @@ func (o *SignOp) Sum(ctx context.Context) ([]byte, error) {
 	defer o.end()
 	u := engine.Use{Grant: o.g, Op: "sign", Auth: o.auth}
 	if o.in.mac != nil {
-		return o.s.seat.MACSum(ctx, u, o.in.mac)
+		return o.s.handle.MACSum(ctx, u, o.in.mac)
 	}
-	return o.s.seat.Sign(ctx, u, o.in.m, o.in.sum())
+	return o.s.handle.Sign(ctx, u, o.in.m, o.in.sum())
 }
 
 // Close ends the operation without a result and clears what it holds. It does
@@ -192,7 +192,7 @@ type VerifyOp struct {
 // Verify.
 func (s *Session) NewVerify(ctx context.Context, m mechanism.Mechanism, key *object.Object) (*VerifyOp, error) {
 	const op = "verify"
-	g, err := s.seat.Grant(ctx, op, key, engine.ToVerify, m)
+	g, err := s.handle.Grant(ctx, op, key, engine.ToVerify, m)
 	if err != nil {
 		return nil, err
 	}
@@ -229,9 +229,9 @@ func (o *VerifyOp) Verify(ctx context.Context, sig []byte) error {
 	defer func() { o.done = true; o.in.clear() }()
 	u := engine.Use{Grant: o.g, Op: "verify"}
 	if o.in.mac != nil {
-		return o.s.seat.MACVerify(ctx, u, o.in.mac, sig)
+		return o.s.handle.MACVerify(ctx, u, o.in.mac, sig)
 	}
-	return o.s.seat.Verify(ctx, u, o.in.m, o.in.sum(), sig)
+	return o.s.handle.Verify(ctx, u, o.in.m, o.in.sum(), sig)
 }
 
 // Close ends the operation without a result.

@@ -12,29 +12,29 @@ import (
 )
 
 // Wrap returns a private or secret key encrypted by another (C_WrapKey, PKCS
-// #11 v3.2 §5.18.3): by AES key wrap, GCM, CCM or RSA OAEP. Errors:
-// ckr.WrappingKeyHandleInvalid, ckr.WrappingKeyTypeInconsistent,
-// ckr.KeyFunctionNotPermitted, ckr.MechanismInvalid, and those of
-// token.Seat.WrapKey.
+// #11 v3.2 §5.18.3). A key on the card is wrapped only if the card does it
+// itself. Errors: those of the wrapping rules, ckr.KeyNotWrappable also for a
+// key under itself, ckr.KeyUnextractable, ckr.KeySizeRange,
+// ckr.KeyHandleInvalid.
 func (s *Session) Wrap(ctx context.Context, m mechanism.Mechanism, wrapping, key *object.Object) ([]byte, error) {
 	g, err := s.grantKey(ctx, engine.ToWrap, wrapping, m)
 	if err != nil {
 		return nil, err
 	}
-	return s.seat.WrapKey(ctx, g, driver.Auth{}, m, key)
+	return s.handle.WrapKey(ctx, g, driver.Auth{}, m, key)
 }
 
 // Unwrap makes a key of what Wrap returned (C_UnwrapKey, PKCS #11 v3.2
-// §5.18.4). The template names class and key type. Errors:
-// ckr.UnwrappingKeyHandleInvalid, ckr.UnwrappingKeyTypeInconsistent,
-// ckr.KeyFunctionNotPermitted, ckr.MechanismInvalid, and those of
-// token.Seat.UnwrapKey.
+// §5.18.4). The template names the class and the type of the key. Errors: those
+// of the unwrapping rules, of the access table and of the template rules,
+// ckr.WrappedKeyInvalid for everything that is wrong with what was wrapped, but
+// ckr.WrappedKeyLenRange if its length alone shows it.
 func (s *Session) Unwrap(ctx context.Context, m mechanism.Mechanism, unwrapping *object.Object, wrapped []byte, template ...object.Attribute) (*object.Object, error) {
 	g, err := s.grantKey(ctx, engine.ToUnwrap, unwrapping, m)
 	if err != nil {
 		return nil, err
 	}
-	return s.seat.UnwrapKey(ctx, g, driver.Auth{}, m, wrapped, template)
+	return s.handle.UnwrapKey(ctx, g, driver.Auth{}, m, wrapped, template)
 }
 
 // WrapAuthenticated is Wrap with associated data that is authenticated, too

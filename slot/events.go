@@ -88,7 +88,7 @@ func (h *Hub) note(e apdu.Event) []ID {
 	if e.Gone {
 		h.drop(r)
 	} else {
-		r.see(e)
+		r.observe(e)
 	}
 	for i := 1; i < len(before) && len(r.cards) == 0; i++ {
 		ids = append(ids, h.id(place{e.Reader, before[i].Driver, before[i].Index}))

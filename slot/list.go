@@ -90,7 +90,7 @@ func (l *List) slots(ctx context.Context, cares func(source int, place string) b
 		return nil, ckr.New(ckr.CryptokiNotInitialized, op, nil)
 	}
 	for i, h := range l.hubs {
-		err := h.look(ctx, l.sources[i], func(place string) bool { return cares(i, place) })
+		err := h.refresh(ctx, l.sources[i], func(place string) bool { return cares(i, place) })
 		if err != nil {
 			return nil, codes.Wrap(op, err)
 		}

@@ -8,11 +8,11 @@ import (
 	"github.com/go-cryptoki/cryptoki/ckr"
 )
 
-// look brings the readers up to date and has cards probed that are new. It
+// refresh brings the readers up to date and has cards probed that are new. It
 // waits for the probes of the readers that the caller cares for. Only one
 // caller looks at a time; the others wait for it, though not for its probes.
-func (h *Hub) look(ctx context.Context, source Source, cares func(reader string) bool) error {
-	probes, err := h.glance(ctx, source)
+func (h *Hub) refresh(ctx context.Context, source Source, cares func(reader string) bool) error {
+	probes, err := h.start(ctx, source)
 	if err != nil {
 		return err
 	}
@@ -27,8 +27,8 @@ func (h *Hub) look(ctx context.Context, source Source, cares func(reader string)
 	return nil
 }
 
-// glance looks and begins the probes; it returns those under way.
-func (h *Hub) glance(ctx context.Context, source Source) (map[string]*probe, error) {
+// start looks and begins the probes; it returns those under way.
+func (h *Hub) start(ctx context.Context, source Source) (map[string]*probe, error) {
 	select {
 	case h.looking <- struct{}{}:
 		defer func() { <-h.looking }()
@@ -88,7 +88,7 @@ func (h *Hub) update(now []apdu.Event) (fresh []*reader) {
 			h.readers[e.Reader] = r
 			h.order = append(h.order, e.Reader)
 		}
-		r.see(e)
+		r.observe(e)
 		if r.present && r.in == nil && r.probe == nil && !errors.Is(r.err, ckr.TokenNotRecognized) {
 			fresh = append(fresh, r)
 		}
@@ -101,9 +101,9 @@ func (h *Hub) update(now []apdu.Event) (fresh []*reader) {
 	return fresh
 }
 
-// see takes note of the state of a reader, unless a later one is known. A card
+// observe takes note of the state of a reader, unless a later one is known. A card
 // that is not the one that was in it is ejected.
-func (r *reader) see(e apdu.Event) {
+func (r *reader) observe(e apdu.Event) {
 	if e.Count < r.count {
 		return
 	}

@@ -126,8 +126,9 @@ type PINRequest struct {
 	Key       string // label of the key, for ReasonConsent
 	Tries     ckr.Tries
 
-	// CacheRefused tells that a remembered PIN was refused for this use, or not
-	// sent because it might have been the last try; Tries are those left since.
+	// CacheRefused tells that a remembered PIN was refused, for this use or for
+	// another one in the process, or was not sent because it might have been the
+	// last try; Tries are those left since.
 	CacheRefused bool
 }
 

@@ -30,7 +30,7 @@ type Card struct {
 	removed  bool
 	epoch    uint64
 	resets   uint64
-	visits   uint64         // units in which others may have used the card
+	visits   uint64         // transactions before which others may have used the card
 	pins     [2]token.PIN   // of SO and User, while an application is logged in
 	wrong    [2][]token.PIN // those that the card refused
 	verified [2]trust       // what the card holds verified
@@ -99,14 +99,14 @@ func (c *Card) Alive() bool {
 // Info describes the token. It may reach the card.
 func (c *Card) Info(ctx context.Context) (token.Info, error) {
 	var info token.Info
-	err := c.unit(ctx, "token info", func(ctx context.Context) (err error) {
+	err := c.withTransaction(ctx, "token info", func(ctx context.Context) (err error) {
 		info, err = c.readInfo(ctx)
 		return err
 	})
 	return info, err
 }
 
-// readInfo asks the Backend, inside a unit.
+// readInfo asks the Backend, inside a transaction.
 func (c *Card) readInfo(ctx context.Context) (token.Info, error) {
 	info, err := c.backend.Info(ctx)
 	if err != nil {
@@ -135,15 +135,15 @@ func (c *Card) cachedInfo(ctx context.Context) (token.Info, error) {
 	return c.Info(ctx)
 }
 
-// unit runs f as one transaction, after what happened since the last one was
+// withTransaction runs f as one transaction, after what happened since the last one was
 // taken note of. It does not nest.
-func (c *Card) unit(ctx context.Context, op string, f func(ctx context.Context) error) error {
+func (c *Card) withTransaction(ctx context.Context, op string, f func(ctx context.Context) error) error {
 	if !c.Alive() {
 		c.Gone()
 		return ckr.New(ckr.DeviceRemoved, op, apdu.ErrRemoved)
 	}
 	err := c.backend.Exclusive(ctx, func(ctx context.Context, tx driver.Tx) error {
-		if err := c.notice(ctx, tx); err != nil {
+		if err := c.detectInterference(ctx, tx); err != nil {
 			return err
 		}
 		err := f(ctx)
@@ -167,10 +167,10 @@ func (c *Card) unit(ctx context.Context, op string, f func(ctx context.Context) 
 	return codes.Wrap(op, err)
 }
 
-// notice compares the card with what we left: after a reset everybody is
+// detectInterference compares the card with what we left: after a reset everybody is
 // logged out, after a visit of another program nothing cached is certain. It
 // also sends the logouts that are still owed.
-func (c *Card) notice(ctx context.Context, tx driver.Tx) error {
+func (c *Card) detectInterference(ctx context.Context, tx driver.Tx) error {
 	c.mu.Lock()
 	switch resets, epoch, visits := tx.Resets(), tx.Epoch(), tx.Disturbances(); {
 	case resets != c.resets:
@@ -242,10 +242,10 @@ func (c *Card) keep(r token.Role, p token.PIN) {
 	c.owed[r] = false
 }
 
-// ensure makes sure that the card holds role r verified, for an application
-// that is logged in. It runs inside a unit. A kept PIN is sent once, and not
+// restoreLogin makes sure that the card holds role r verified, for an application
+// that is logged in. It runs inside a transaction. A kept PIN is sent once, and not
 // when it might be the last try.
-func (c *Card) ensure(ctx context.Context, r token.Role) error {
+func (c *Card) restoreLogin(ctx context.Context, r token.Role) error {
 	c.mu.Lock()
 	state := c.verified[r]
 	if state == verified {
@@ -288,7 +288,7 @@ func (c *Card) ensure(ctx context.Context, r token.Role) error {
 // card has refused, or of which it has no other try. The card is not asked if
 // nobody else has used it since it accepted a PIN. With again, the card took the
 // PIN a moment ago, and where it does not tell the tries, there are some. It runs
-// inside a unit. Errors: ckr.PINIncorrect, with ErrLastTry unless the PIN was
+// inside a transaction. Errors: ckr.PINIncorrect, with ErrLastTry unless the PIN was
 // refused before.
 func (c *Card) spare(ctx context.Context, r token.Role, p token.PIN, again bool) error {
 	if !p.IsRemembered() && !again || p.IsPad() {
@@ -352,7 +352,7 @@ func (c *Card) mark(r token.Role, s trust) {
 }
 
 // release makes the card forget role r unless an application is logged in.
-// It runs inside a unit.
+// It runs inside a transaction.
 func (c *Card) release(ctx context.Context, r token.Role) error {
 	c.mu.Lock()
 	if c.anyLogin(r) {
@@ -419,7 +419,7 @@ func (c *Card) Gone() {
 // c.mu.
 func (c *Card) sessions() (n int) {
 	for t := range c.tokens {
-		n += t.countSeats()
+		n += t.countSessions()
 	}
 	return n
 }

@@ -51,7 +51,7 @@ func (s *Session) Set(ctx context.Context, o *object.Object, changes ...object.A
 		return err
 	}
 	defer auth.Write.Clear()
-	return c.unit(ctx, op, func(ctx context.Context) error {
+	return c.withTransaction(ctx, op, func(ctx context.Context) error {
 		if err := s.mayChange(ctx, o, driver.Modify); err != nil {
 			return err
 		}
@@ -97,9 +97,9 @@ func (t *Token) rename(old, ref driver.Ref) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e := t.byRef[old]; e != nil {
-		var none doomed
+		var none pending
 		if before := t.byRef[ref]; before != nil {
-			t.kill(before, &none)
+			t.remove(before, &none)
 		}
 		delete(t.byRef, old)
 		e.ref = ref
@@ -241,8 +241,8 @@ func (s *Session) Destroy(ctx context.Context, o *object.Object) error {
 	}
 	if !e.onToken() {
 		s.t.mu.Lock()
-		var dead doomed
-		s.t.kill(e, &dead)
+		var dead pending
+		s.t.remove(e, &dead)
 		s.t.mu.Unlock()
 		dead.clear()
 		return nil
@@ -260,7 +260,7 @@ func (s *Session) Destroy(ctx context.Context, o *object.Object) error {
 		return err
 	}
 	defer auth.Write.Clear()
-	return c.unit(ctx, op, func(ctx context.Context) error {
+	return c.withTransaction(ctx, op, func(ctx context.Context) error {
 		if err := s.mayChange(ctx, o, driver.Destroy); err != nil {
 			return err
 		}

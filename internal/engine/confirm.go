@@ -17,7 +17,7 @@ import (
 func (s *Session) confirm(ctx context.Context, op string, f finding, match []object.Attribute) (finding, bool, error) {
 	c, t := s.t.card, s.t
 	ref := f.e.ref
-	err := c.unit(ctx, op, func(ctx context.Context) (err error) {
+	err := c.withTransaction(ctx, op, func(ctx context.Context) (err error) {
 		if err := c.refresh(ctx, false); err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (s *Session) confirm(ctx context.Context, op string, f finding, match []obj
 	return finding{e: t.give(&r.Record), unknown: unknown}, true, nil
 }
 
-// look asks the Backend, inside a unit, unless somebody has asked meanwhile. It
+// look asks the Backend, inside a transaction, unless somebody has asked meanwhile. It
 // returns the Ref of the object that is there now.
 func (c *Card) look(ctx context.Context, ref driver.Ref) (driver.Ref, error) {
 	r := c.record(ref)
@@ -106,7 +106,7 @@ func (s *Session) NeedsLogin(ctx context.Context, match ...object.Attribute) (bo
 	}
 	for _, ref := range c.unseen(match) {
 		now := ref
-		err := c.unit(ctx, op, func(ctx context.Context) (err error) {
+		err := c.withTransaction(ctx, op, func(ctx context.Context) (err error) {
 			now, err = c.look(ctx, ref)
 			return err
 		})

@@ -40,7 +40,7 @@ func (r *record) all() object.Template {
 }
 
 // refresh makes the directory current, in at most one exchange if nobody else
-// wrote. It runs inside a unit. For a user it lists again what was hidden.
+// wrote. It runs inside a transaction. For a user it lists again what was hidden.
 func (c *Card) refresh(ctx context.Context, user bool) error {
 	c.mu.Lock()
 	d := &c.dir
@@ -66,7 +66,7 @@ func (c *Card) refresh(ctx context.Context, user bool) error {
 		}
 	}
 	if user {
-		if err := c.ensure(ctx, token.User); err != nil {
+		if err := c.restoreLogin(ctx, token.User); err != nil {
 			return err
 		}
 	}

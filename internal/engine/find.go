@@ -151,5 +151,5 @@ func (t *Token) lives(e *entry) bool {
 
 // current makes the listing that of the card now.
 func (c *Card) current(ctx context.Context, op string, user bool) error {
-	return c.unit(ctx, op, func(ctx context.Context) error { return c.refresh(ctx, user) })
+	return c.withTransaction(ctx, op, func(ctx context.Context) error { return c.refresh(ctx, user) })
 }

@@ -14,18 +14,18 @@ func (c *Card) Format(f fmt.State, _ rune) { io.WriteString(f, "card") }
 // Format writes "token".
 func (t *Token) Format(f fmt.State, _ rune) { io.WriteString(f, "token") }
 
-// Format writes "seat" and the state of the session.
+// Format writes "session" and the state of the session.
 func (s *Session) Format(f fmt.State, _ rune) {
 	if s == nil {
-		io.WriteString(f, "no seat")
+		io.WriteString(f, "no session")
 		return
 	}
 	state, open := s.State()
 	if !open {
-		io.WriteString(f, "seat (closed)")
+		io.WriteString(f, "session (closed)")
 		return
 	}
-	fmt.Fprintf(f, "seat (%v)", state)
+	fmt.Fprintf(f, "session (%v)", state)
 }
 
 // Format writes "grant".

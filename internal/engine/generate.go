@@ -104,7 +104,7 @@ func (s *Session) generateOnCard(ctx context.Context, op string, m mechanism.Mec
 		return nil, nil, err
 	}
 	defer auth.Write.Clear()
-	err = c.unit(ctx, op, func(ctx context.Context) error {
+	err = c.withTransaction(ctx, op, func(ctx context.Context) error {
 		for _, half := range []object.Template{pub, priv} {
 			if err := s.mayWrite(ctx, kindOfTemplate(half)); err != nil {
 				return err
@@ -169,7 +169,7 @@ func (s *Session) GenerateKey(ctx context.Context, m mechanism.Mechanism, t obje
 		}
 		defer auth.Write.Clear()
 		var o *object.Object
-		err = c.unit(ctx, op, func(ctx context.Context) error {
+		err = c.withTransaction(ctx, op, func(ctx context.Context) error {
 			if err := s.mayWrite(ctx, k); err != nil {
 				return err
 			}

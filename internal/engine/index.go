@@ -9,7 +9,7 @@ import (
 // the same id, unless that is empty.
 const (
 	inToken = iota
-	inSeat
+	inSession
 	byLabel
 	byID
 	lists
@@ -57,14 +57,14 @@ type index struct {
 // add takes an object in. Its attributes are there.
 func (x *index) add(e *entry) {
 	x.all.push(e, inToken)
-	e.owner.objects.push(e, inSeat)
+	e.owner.objects.push(e, inSession)
 	x.name(e)
 }
 
 // remove takes an object out. Its attributes are still there.
 func (x *index) remove(e *entry) {
 	x.all.remove(e, inToken)
-	e.owner.objects.remove(e, inSeat)
+	e.owner.objects.remove(e, inSession)
 	x.unname(e)
 }
 

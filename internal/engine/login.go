@@ -50,7 +50,7 @@ func (s *Session) Login(ctx context.Context, r token.Role, p token.PIN) error {
 	if err := checkLogin(&info, op, r, p); err != nil {
 		return err
 	}
-	return c.unit(ctx, op, func(ctx context.Context) error {
+	return c.withTransaction(ctx, op, func(ctx context.Context) error {
 		if err := s.mayLogin(r); err != nil {
 			return err
 		}
@@ -102,7 +102,7 @@ func (s *Session) mayLoginLocked(r token.Role) error {
 	if r != token.SO {
 		return nil
 	}
-	for other := range s.t.seats {
+	for other := range s.t.sessions {
 		if !other.rw {
 			return ckr.New(ckr.SessionReadOnlyExists, "", nil)
 		}
@@ -126,7 +126,7 @@ func (s *Session) Logout(ctx context.Context) error {
 		t.mu.Unlock()
 		return ckr.New(ckr.UserNotLoggedIn, op, nil)
 	}
-	var dead doomed
+	var dead pending
 	role := t.logout(&dead)
 	t.mu.Unlock()
 	dead.clear()
@@ -142,7 +142,7 @@ func (s *Session) InitPIN(ctx context.Context, p token.PIN) error {
 		return err
 	}
 	c := s.t.card
-	return c.unit(ctx, op, func(ctx context.Context) error {
+	return c.withTransaction(ctx, op, func(ctx context.Context) error {
 		if state, _ := s.State(); state != token.RWSO {
 			return ckr.Newf(ckr.UserNotLoggedIn, "", "the security officer is not logged in")
 		}
@@ -157,7 +157,7 @@ func (s *Session) InitPIN(ctx context.Context, p token.PIN) error {
 		if err != nil {
 			return err
 		}
-		if err := c.ensure(ctx, token.SO); err != nil {
+		if err := c.restoreLogin(ctx, token.SO); err != nil {
 			return err
 		}
 		return c.changed(token.User, p, m.InitPIN(ctx, p))
@@ -177,7 +177,7 @@ func (s *Session) SetPIN(ctx context.Context, old, new token.PIN) error {
 		return ckr.New(ckr.SessionReadOnly, op, nil)
 	}
 	c := s.t.card
-	return c.unit(ctx, op, func(ctx context.Context) error {
+	return c.withTransaction(ctx, op, func(ctx context.Context) error {
 		role := token.User
 		if state, _ := s.State(); state == token.RWSO {
 			role = token.SO
@@ -219,7 +219,7 @@ func (s *Session) UnblockPIN(ctx context.Context, puk, new token.PIN) error {
 		return ckr.New(ckr.SessionReadOnly, op, nil)
 	}
 	c := s.t.card
-	return c.unit(ctx, op, func(ctx context.Context) error {
+	return c.withTransaction(ctx, op, func(ctx context.Context) error {
 		info, err := c.readInfo(ctx)
 		if err != nil {
 			return err

@@ -129,7 +129,7 @@ func (t *Token) lacks(e *entry, all object.Template, types []object.Type) bool {
 func (t *Token) read(ctx context.Context, op string, e *entry, types []object.Type) (object.Template, error) {
 	c := t.card
 	var all object.Template
-	err := c.unit(ctx, op, func(ctx context.Context) error {
+	err := c.withTransaction(ctx, op, func(ctx context.Context) error {
 		if err := c.refresh(ctx, false); err != nil {
 			return err
 		}
@@ -138,7 +138,7 @@ func (t *Token) read(ctx context.Context, op string, e *entry, types []object.Ty
 			return err
 		}
 		if e.private {
-			if err := c.ensure(ctx, token.User); err != nil {
+			if err := c.restoreLogin(ctx, token.User); err != nil {
 				return err
 			}
 		}
@@ -274,7 +274,7 @@ func (s *Session) make(ctx context.Context, op string, all object.Template) (*ob
 	}
 	defer auth.Write.Clear()
 	var o *object.Object
-	err = c.unit(ctx, op, func(ctx context.Context) error {
+	err = c.withTransaction(ctx, op, func(ctx context.Context) error {
 		if err := s.mayWrite(ctx, k); err != nil {
 			return err
 		}
@@ -320,9 +320,9 @@ func (s *Session) mayWrite(ctx context.Context, k Kind) error {
 func (c *Card) authenticate(ctx context.Context, s *Session, k Kind) error {
 	switch role := s.t.loggedIn(); {
 	case k.Private():
-		return c.ensure(ctx, token.User)
+		return c.restoreLogin(ctx, token.User)
 	case role != nobody:
-		return c.ensure(ctx, role)
+		return c.restoreLogin(ctx, role)
 	}
 	return nil
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
-// refused is called inside a unit that ends with err. A status word that
+// refused is called inside a transaction that ends with err. A status word that
 // surfaces was not expected: the card may have been reset without the system's
 // telling, which leaves nothing verified and another application selected. So
 // the card is asked whether it still holds the user's PIN verified, where we
 // believe that it does. If it says no, its users are logged out; in all other
-// cases but yes, what we believe is in doubt, and the next unit selects the
+// cases but yes, what we believe is in doubt, and the next transaction selects the
 // application again.
 func (c *Card) refused(ctx context.Context, tx driver.Tx, err error) {
 	if !refusal(err) || isPINError(codes.Wrap("", err)) {

@@ -37,7 +37,7 @@ func (t *Token) OpenSession(ctx context.Context, rw bool) (*Session, error) {
 		case rw && info.Flags.Has(token.FlagWriteProtected):
 			return nil, ckr.New(ckr.TokenWriteProtected, op, nil)
 		}
-		s, err := t.sit(rw)
+		s, err := t.addSession(rw)
 		if err != nil {
 			return nil, codes.Wrap(op, err)
 		}
@@ -47,9 +47,9 @@ func (t *Token) OpenSession(ctx context.Context, rw bool) (*Session, error) {
 	}
 }
 
-// sit takes the seat; it returns nil if the token is being made anew, so that
+// addSession opens a session; it returns nil if the token is being made anew, so that
 // its description is not to be believed.
-func (t *Token) sit(rw bool) (*Session, error) {
+func (t *Token) addSession(rw bool) (*Session, error) {
 	t.card.mu.Lock()
 	defer t.card.mu.Unlock()
 	t.mu.Lock()
@@ -65,27 +65,27 @@ func (t *Token) sit(rw bool) (*Session, error) {
 		return nil, ckr.New(ckr.SessionReadWriteSOExists, "", nil)
 	}
 	s := &Session{t: t, rw: rw}
-	t.seats[s] = struct{}{}
+	t.sessions[s] = struct{}{}
 	return s, nil
 }
 
-// unseat closes a session and destroys its session objects. The caller holds
+// endSession closes a session and destroys its session objects. The caller holds
 // t.mu.
-func (t *Token) unseat(s *Session, d *doomed) {
+func (t *Token) endSession(s *Session, d *pending) {
 	if s.closed {
 		return
 	}
 	s.closed = true
-	delete(t.seats, s)
+	delete(t.sessions, s)
 	for s.objects.first != nil {
-		t.kill(s.objects.first, d)
+		t.remove(s.objects.first, d)
 	}
-	if len(t.seats) > 0 {
+	if len(t.sessions) > 0 {
 		return
 	}
 	// Handles are the sessions': none of them outlives the last one.
 	for _, e := range t.entries {
-		t.kill(e, d)
+		t.remove(e, d)
 	}
 }
 
@@ -100,10 +100,10 @@ func (s *Session) Close(ctx context.Context) error {
 		t.mu.Unlock()
 		return ckr.New(ckr.SessionHandleInvalid, "close session", nil)
 	}
-	var dead doomed
-	t.unseat(s, &dead)
+	var dead pending
+	t.endSession(s, &dead)
 	role := nobody
-	if len(t.seats) == 0 {
+	if len(t.sessions) == 0 {
 		role = t.logout(&dead)
 	}
 	t.mu.Unlock()

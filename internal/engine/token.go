@@ -18,18 +18,18 @@ import (
 type Token struct {
 	card *Card
 
-	mu      sync.Mutex
-	login   token.Role
-	epoch   uint64 // grows whenever private objects become void
-	seats   map[*Session]struct{}
-	entries map[uint64]*entry
-	byRef   map[driver.Ref]*entry
-	index   index             // of session objects
-	own     map[string]*entry // features by name
-	last    uint64            // last handle given
-	ended   bool              // the application has ended
-	legacy  bool              // what is broken or weak is offered, too
-	asking  chan struct{}     // holds a value while a person is asked
+	mu       sync.Mutex
+	login    token.Role
+	epoch    uint64 // grows whenever private objects become void
+	sessions map[*Session]struct{}
+	entries  map[uint64]*entry
+	byRef    map[driver.Ref]*entry
+	index    index             // of session objects
+	own      map[string]*entry // features by name
+	last     uint64            // last handle given
+	ended    bool              // the application has ended
+	legacy   bool              // what is broken or weak is offered, too
+	asking   chan struct{}     // holds a value while a person is asked
 
 	onRefusal func(token.Role, token.PIN) // guarded by Card.mu
 }
@@ -37,7 +37,7 @@ type Token struct {
 func newToken(c *Card) *Token {
 	return &Token{
 		card: c, login: nobody,
-		seats: make(map[*Session]struct{}), entries: make(map[uint64]*entry), byRef: make(map[driver.Ref]*entry),
+		sessions: make(map[*Session]struct{}), entries: make(map[uint64]*entry), byRef: make(map[driver.Ref]*entry),
 		asking: make(chan struct{}, 1),
 	}
 }
@@ -125,9 +125,9 @@ func (t *Token) Close(ctx context.Context) error {
 // (C_CloseAllSessions) and logs it out.
 func (t *Token) CloseSessions(ctx context.Context) error {
 	t.mu.Lock()
-	var dead doomed
-	for s := range t.seats {
-		t.unseat(s, &dead)
+	var dead pending
+	for s := range t.sessions {
+		t.endSession(s, &dead)
 	}
 	role := t.logout(&dead)
 	t.mu.Unlock()
@@ -151,7 +151,7 @@ func (t *Token) Initialize(ctx context.Context, so token.PIN, label string) erro
 	if !ok {
 		return ckr.Newf(ckr.FunctionNotSupported, op, "this card is initialised by its issuer")
 	}
-	return c.unit(ctx, op, func(ctx context.Context) error {
+	return c.withTransaction(ctx, op, func(ctx context.Context) error {
 		info, err := c.readInfo(ctx)
 		if err != nil {
 			return err
@@ -183,7 +183,7 @@ func (t *Token) Initialize(ctx context.Context, so token.PIN, label string) erro
 }
 
 // beginMaking keeps sessions from being opened, if none is. The caller ends it
-// within the same unit, for which those who open one wait.
+// within the same transaction, for which those who open one wait.
 func (c *Card) beginMaking() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -201,17 +201,17 @@ func (t *Token) loggedIn() token.Role {
 	return t.login
 }
 
-func (t *Token) countSeats() int {
+func (t *Token) countSessions() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.seats)
+	return len(t.sessions)
 }
 
-// doomed collects the secrets of objects that have become void, to be cleared
+// pending collects the secrets of objects that have become void, to be cleared
 // once no lock is held and no operation uses them.
-type doomed []*entry
+type pending []*entry
 
-func (d doomed) clear() {
+func (d pending) clear() {
 	for _, e := range d {
 		if e.key != nil {
 			e.using.Lock()
@@ -221,8 +221,8 @@ func (d doomed) clear() {
 	}
 }
 
-// kill makes an entry void. The caller holds t.mu.
-func (t *Token) kill(e *entry, d *doomed) {
+// remove makes an entry void. The caller holds t.mu.
+func (t *Token) remove(e *entry, d *pending) {
 	if e.dead {
 		return
 	}
@@ -240,7 +240,7 @@ func (t *Token) kill(e *entry, d *doomed) {
 
 // logout ends the login: private objects become void, private session objects
 // are destroyed. It returns who was logged in. The caller holds t.mu.
-func (t *Token) logout(d *doomed) token.Role {
+func (t *Token) logout(d *pending) token.Role {
 	was := t.login
 	if was == nobody {
 		return nobody
@@ -249,7 +249,7 @@ func (t *Token) logout(d *doomed) token.Role {
 	t.epoch++
 	for _, e := range t.entries {
 		if e.private {
-			t.kill(e, d)
+			t.remove(e, d)
 		}
 	}
 	return was
@@ -259,7 +259,7 @@ func (t *Token) logout(d *doomed) token.Role {
 // role.
 func (t *Token) dropLogin(r token.Role) {
 	t.mu.Lock()
-	var dead doomed
+	var dead pending
 	if r == nobody || t.login == r {
 		t.logout(&dead)
 	}
@@ -270,13 +270,13 @@ func (t *Token) dropLogin(r token.Role) {
 // cardGone voids everything.
 func (t *Token) cardGone() {
 	t.mu.Lock()
-	var dead doomed
+	var dead pending
 	t.logout(&dead)
-	for s := range t.seats {
-		t.unseat(s, &dead)
+	for s := range t.sessions {
+		t.endSession(s, &dead)
 	}
 	for _, e := range t.entries {
-		t.kill(e, &dead)
+		t.remove(e, &dead)
 	}
 	t.mu.Unlock()
 	dead.clear()
@@ -286,10 +286,10 @@ func (t *Token) cardGone() {
 func (t *Token) prune(records map[driver.Ref]*record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var none doomed
+	var none pending
 	for ref, e := range t.byRef {
 		if records[ref] == nil {
-			t.kill(e, &none)
+			t.remove(e, &none)
 		}
 	}
 }
@@ -300,7 +300,7 @@ func (t *Token) forgetOnCard(ctx context.Context, r token.Role) error {
 	if r == nobody || !t.card.owe(r) {
 		return nil
 	}
-	return t.card.unit(ctx, "logout", func(context.Context) error { return nil })
+	return t.card.withTransaction(ctx, "logout", func(context.Context) error { return nil })
 }
 
 // give returns the entry of a token object, with a new handle if the

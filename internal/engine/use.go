@@ -21,7 +21,7 @@ import (
 // Grant is the right of one operation to one key, under the login that it was
 // given under.
 type Grant struct {
-	seat    *Session
+	session *Session
 	entry   *entry
 	epoch   uint64
 	consent bool
@@ -101,7 +101,7 @@ func (s *Session) Grant(ctx context.Context, op string, o *object.Object, p Purp
 	}
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()
-	return Grant{seat: s, entry: e, epoch: s.t.epoch, consent: consent}, nil
+	return Grant{session: s, entry: e, epoch: s.t.epoch, consent: consent}, nil
 }
 
 // grantSession is Grant for the key of a session, of which everything is at
@@ -128,7 +128,7 @@ func (s *Session) grantSession(op string, o *object.Object, p Purpose, m mechani
 	if err := s.fits(e, e.can, e.all, p, m); err != nil {
 		return nil, Grant{}, codes.Wrap(op, err)
 	}
-	return e, Grant{seat: s, entry: e, epoch: s.t.epoch, consent: object.Is(e.all, object.AttrAlwaysAuthenticate)}, nil
+	return e, Grant{session: s, entry: e, epoch: s.t.epoch, consent: object.Is(e.all, object.AttrAlwaysAuthenticate)}, nil
 }
 
 // keyAttributes returns what tells a key's mechanisms: of a public key that is
@@ -255,7 +255,7 @@ func (s *Session) use(ctx context.Context, u Use,
 	if p, ok := c.backend.(driver.Parallel); ok && c.ready(g) {
 		return codes.Wrap(op, p.Shared(ctx, func(ctx context.Context) error { return c.useKey(ctx, g, card) }))
 	}
-	return c.unit(ctx, op, func(ctx context.Context) error {
+	return c.withTransaction(ctx, op, func(ctx context.Context) error {
 		if err := c.refresh(ctx, false); err != nil {
 			return err
 		}
@@ -263,7 +263,7 @@ func (s *Session) use(ctx context.Context, u Use,
 			return err
 		}
 		if g.entry.private && !g.consent { // the consent verifies the same PIN
-			if err := c.ensure(ctx, token.User); err != nil {
+			if err := c.restoreLogin(ctx, token.User); err != nil {
 				return err
 			}
 		}
@@ -313,11 +313,11 @@ func isVoid(err error) bool {
 
 // good checks that the grant still holds.
 func (g Grant) good() error {
-	t := g.seat.t
+	t := g.session.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case g.seat.closed:
+	case g.session.closed:
 		return ckr.New(ckr.SessionHandleInvalid, "", nil)
 	case g.entry.private && g.epoch != t.epoch:
 		return ckr.Newf(ckr.UserNotLoggedIn, "", "the login under which the operation began has ended")
@@ -331,7 +331,7 @@ func (s *Session) useInSoftware(ctx context.Context, u Use, f func(*soft.Materia
 	op, g, a := u.Op, u.Grant, u.Auth
 	if g.consent {
 		c := s.t.card
-		err := c.unit(ctx, op, func(ctx context.Context) error { return c.consent(ctx, a.Consent, true) })
+		err := c.withTransaction(ctx, op, func(ctx context.Context) error { return c.consent(ctx, a.Consent, true) })
 		if err != nil {
 			return err
 		}
@@ -386,7 +386,7 @@ func (t *Token) publicKey(ctx context.Context, op string, e *entry) (*soft.Mater
 
 // consent verifies the user's PIN for the use that follows at once; again says
 // that the card took it for the operation before, so that nobody has typed it
-// for this time. A blocked PIN logs the user out. It runs inside a unit.
+// for this time. A blocked PIN logs the user out. It runs inside a transaction.
 func (c *Card) consent(ctx context.Context, p token.PIN, again bool) error {
 	info, err := c.readInfo(ctx)
 	if err != nil {
@@ -428,7 +428,7 @@ func (s *Session) Consent(ctx context.Context, g Grant, p token.PIN) error {
 		return ckr.Newf(ckr.OperationNotInitialized, op, "the key needs no consent")
 	}
 	c := s.t.card
-	return c.unit(ctx, op, func(ctx context.Context) error {
+	return c.withTransaction(ctx, op, func(ctx context.Context) error {
 		if err := g.good(); err != nil {
 			return err
 		}
@@ -466,7 +466,7 @@ func (s *Session) Random(ctx context.Context, n int) ([]byte, error) {
 	if !ok || n == 0 {
 		return out, nil
 	}
-	err := s.t.card.unit(ctx, op, func(ctx context.Context) error {
+	err := s.t.card.withTransaction(ctx, op, func(ctx context.Context) error {
 		b, err := r.Random(ctx, min(n, maxCardRandom))
 		if len(b) < n {
 			stretched := sha3.SumSHAKE256(b, n)
