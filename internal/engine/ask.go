@@ -11,7 +11,7 @@ import (
 
 // AskWith says who is asked for what the card demands of a session beyond its
 // login: the card's own write secret (ReasonWrite). Without it the card is
-// left to say no. It is called before the Seat is used.
+// left to say no. It is called before the Session is used.
 func (s *Session) AskWith(ask token.PINFunc) { s.ask = ask }
 
 // writeAuth asks for the write secret, if the card needs one for v and the

@@ -10,7 +10,7 @@ import (
 	"github.com/go-cryptoki/cryptoki/token/driver"
 )
 
-// Seat is one session's right to a Token. It is safe for concurrent use.
+// Session is one session with a Token. It is safe for concurrent use.
 type Session struct {
 	t      *Token
 	rw     bool
@@ -20,7 +20,7 @@ type Session struct {
 	ask     token.PINFunc // for the card's write secret, or nil
 }
 
-// Seat opens a session's right to the token, read/write if rw. The card is
+// OpenSession opens a session with the token, read/write if rw. The card is
 // reached only if the token's description was never read. Errors:
 // ckr.SessionReadWriteSOExists, ckr.TokenWriteProtected,
 // ckr.TokenNotInitialized, ckr.DeviceRemoved.
