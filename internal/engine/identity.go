@@ -22,6 +22,10 @@ type identity struct {
 	place  string // CKA_UNIQUE_ID as the Backend has it
 	proved []byte // the digest, as found since the listing; nil if not looked at
 	wanted []byte // the digest that handles stand for; nil if nobody asked for it yet
+
+	// Of a secret key, which has no public half, the key check value instead. It
+	// is not part of CKA_UNIQUE_ID, as only the user can find it out.
+	check, checkWanted []byte
 }
 
 // identified reports whether objects of a class are told apart by more than
@@ -45,7 +49,10 @@ func newRecord(r driver.Record) *record {
 // expects takes over what the record before said of the same Ref. The identity
 // has to be proved again unless nobody else wrote.
 func (r *record) expects(before *record, keep bool) {
-	r.wanted = before.wanted
+	r.wanted, r.checkWanted = before.wanted, before.checkWanted
+	if keep {
+		r.check = before.check
+	}
 	if keep && before.proved != nil {
 		r.accept(before.proved)
 	}
@@ -112,15 +119,22 @@ func digestOf(all object.Template) []byte {
 }
 
 // prove makes sure, inside a transaction and before the key is used, that a
-// private key on the card is the one that its handle stands for, where others
-// may have replaced it since that was known.
-func (c *Card) prove(ctx context.Context, e *entry) error {
-	if _, ok := c.backend.(driver.Prover); ok || e.obj.Class() != object.ClassPrivateKey {
+// private or secret key on the card is the one that its handle stands for, where
+// others may have replaced it since that was known. The first use of a secret key
+// tells what it is known by.
+func (c *Card) prove(ctx context.Context, e *entry, consent bool) error {
+	if _, ok := c.backend.(driver.Prover); ok {
 		return nil
 	}
 	r := c.record(e.ref)
 	if r == nil {
 		return ckr.New(ckr.KeyHandleInvalid, "", nil)
+	}
+	if e.obj.Class() == object.ClassSecretKey {
+		if consent { // finding out would take it
+			return nil
+		}
+		return c.proveSecret(ctx, e, r)
 	}
 	c.mu.Lock()
 	open := r.wanted != nil && r.proved == nil
@@ -134,6 +148,36 @@ func (c *Card) prove(ctx context.Context, e *entry) error {
 	}
 	c.mu.Lock()
 	same := r.identify(all)
+	c.mu.Unlock()
+	if !same {
+		c.replaced(e.ref)
+		return ckr.Newf(ckr.KeyHandleInvalid, "", "another key has taken the place of this one")
+	}
+	return nil
+}
+
+// proveSecret compares a secret key's check value (CKA_CHECK_VALUE, PKCS #11 v3.2
+// §4.9.1). A card that does not tell it leaves it open.
+func (c *Card) proveSecret(ctx context.Context, e *entry, r *record) error {
+	c.mu.Lock()
+	known := r.check != nil
+	c.mu.Unlock()
+	if known {
+		return nil
+	}
+	got, err := c.backend.Read(ctx, e.ref, object.AttrCheckValue.Type)
+	if err != nil {
+		return err
+	}
+	value, _ := object.In(got, object.AttrCheckValue)
+	if len(value) == 0 {
+		return nil
+	}
+	c.mu.Lock()
+	same := r.checkWanted == nil || bytes.Equal(r.checkWanted, value)
+	if same {
+		r.check, r.checkWanted = value, value
+	}
 	c.mu.Unlock()
 	if !same {
 		c.replaced(e.ref)

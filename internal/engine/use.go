@@ -267,7 +267,7 @@ func (s *Session) use(ctx context.Context, u Use,
 				return err
 			}
 		}
-		if err := c.prove(ctx, g.entry); err != nil {
+		if err := c.prove(ctx, g.entry, g.consent); err != nil {
 			return err
 		}
 		if g.consent {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 
 	"github.com/go-cryptoki/cryptoki/ckr"
 	"github.com/go-cryptoki/cryptoki/internal/fingerprint"
@@ -154,6 +155,10 @@ func (b *backend) Read(ctx context.Context, ref driver.Ref, types ...object.Type
 	}
 	var more object.Template
 	switch dirClass[e.dir.kind] {
+	case object.ClassSecretKey:
+		if slices.Contains(types, object.AttrCheckValue.Type) && a.keyType(e) == object.KeyAES {
+			more, err = a.checkValue(ctx, e)
+		}
 	case object.ClassData:
 		var v []byte
 		if v, err = a.value(ctx, e); err == nil {
@@ -175,6 +180,20 @@ func (b *backend) Read(ctx context.Context, ref driver.Ref, types ...object.Type
 		return all, nil
 	}
 	return pick(all, types), nil
+}
+
+// checkValue is the key check value of an AES key: the beginning of a block of
+// zeros that the card encrypts. The user is logged in. A key that may not encrypt
+// has none.
+func (a *app) checkValue(ctx context.Context, e *entry) (object.Template, error) {
+	block, err := a.cipher(ctx, e, mechanism.AESECB{}, make([]byte, 16), true)
+	if refused(err) {
+		return nil, nil
+	}
+	if err != nil || len(block) < 3 {
+		return nil, err
+	}
+	return object.Template{object.AttrCheckValue.Is(block[:3])}, nil
 }
 
 func lacksAny(t object.Template, types []object.Type) bool {
