@@ -1,6 +1,7 @@
 package piv
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -76,14 +77,19 @@ func placeOf(kind string, n uint32) string { return fmt.Sprintf("%s:%X", kind, n
 
 // refOf names the object of a kind that the slot has now. The caller holds mu.
 func (s *slot) refOf(kind string) driver.Ref {
-	place, count := placeOf(kind, uint32(s.ref)), s.keyCount
-	if kind == kindCertificate {
-		count = s.certCount
-	}
+	place, count := placeOf(kind, uint32(s.ref)), s.count(kind)
 	if count == 0 {
 		return driver.Ref(place)
 	}
 	return driver.Ref(fmt.Sprintf("%s.%d", place, count))
+}
+
+// count is the number of the object of a kind that the slot has now.
+func (s *slot) count(kind string) int {
+	if kind == kindCertificate {
+		return s.certCount
+	}
+	return s.keyCount
 }
 
 // parse takes a Ref apart: its kind, and the slot or the data object that it is
@@ -95,7 +101,8 @@ func (a *app) parse(ref driver.Ref) (kind string, s *slot, c *container, err err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if s.refOf(kind) != ref {
+	_, number, _ := strings.Cut(string(ref), ".")
+	if count, _ := strconv.Atoi(cmp.Or(number, "0")); count != s.count(kind) {
 		return "", nil, nil, ckr.Newf(ckr.ObjectHandleInvalid, s.String(), "another object has taken the place of this one")
 	}
 	return kind, s, c, nil
