@@ -148,6 +148,7 @@ func (c *Card) withTransaction(ctx context.Context, op string, f func(ctx contex
 		}
 		err := f(ctx)
 		if err != nil {
+			err = c.contradicted(err)
 			c.refused(ctx, tx, err)
 		}
 		return err

@@ -40,6 +40,22 @@ func (c *Card) refused(ctx context.Context, tx driver.Tx, err error) {
 	c.mu.Unlock()
 }
 
+// contradicted returns the error of a card that says that it has no user PIN where
+// it was seen to have one: another application was selected, without anybody's
+// telling.
+func (c *Card) contradicted(err error) error {
+	if !refusal(err) || ckr.Of(codes.Wrap("", err)) != ckr.UserPINNotInitialized {
+		return err
+	}
+	c.mu.Lock()
+	has := c.info != nil && c.info.Flags.Has(token.FlagUserPINInitialized)
+	c.mu.Unlock()
+	if !has {
+		return err
+	}
+	return ckr.Newf(ckr.DeviceError, "", "the card does not find its PIN; another application may have been selected: %w", err)
+}
+
 // refusal tells whether an error is a status word of the card.
 func refusal(err error) bool {
 	var sw apdu.Status
