@@ -40,11 +40,12 @@ func (c *Card) refused(ctx context.Context, tx driver.Tx, err error) {
 	c.mu.Unlock()
 }
 
-// contradicted returns the error of a card that says that it has no user PIN where
-// it was seen to have one: another application was selected, without anybody's
-// telling.
+// contradicted returns the error of a card that does not find its user PIN (6A88,
+// 6A86) where it was seen to have one: another application was selected, without
+// anybody's telling.
 func (c *Card) contradicted(err error) error {
-	if !refusal(err) || ckr.Of(codes.Wrap("", err)) != ckr.UserPINNotInitialized {
+	missing := errors.Is(err, apdu.SWReferenceNotFound) || errors.Is(err, apdu.SWWrongP1P2)
+	if !missing || ckr.Of(codes.Wrap("", err)) != ckr.UserPINNotInitialized {
 		return err
 	}
 	c.mu.Lock()
