@@ -15,7 +15,7 @@
 // [Functions] say what the standard says of it.
 //
 // The package does no cryptography and knows no keys: software does its part
-// in internal/soft, cards theirs behind package token.
+// in internal/soft, cards theirs behind package token/driver.
 package mechanism
 
 //go:generate go run ../internal/spec/gen types_gen.go

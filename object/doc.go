@@ -23,7 +23,7 @@
 // changing and copying objects, [Hidden] and [Searchable] to reading, and
 // [CheckWrap] and [CheckUnwrap] to keys that leave and enter a token. They
 // decide by attributes alone. Who is logged in, and which session may write
-// what, is for package token to say.
+// what, is for internal/engine to say.
 //
 // # Secrets
 //

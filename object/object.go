@@ -24,7 +24,7 @@ func (v Value) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, "%s: %s", v.Type, v.Code.Error())
 }
 
-// Source reads the attributes of objects; package token implements it.
+// Source reads the attributes of objects; the tokens of the library implement it.
 type Source interface {
 	// Values returns one value for each type, in order. It may read the
 	// card. Attributes that cannot be read have a code; an error is

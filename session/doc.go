@@ -19,5 +19,5 @@
 // session has as many as it likes, unlike in the C interface. Functions of the
 // C interface that take a key once are methods of Session (Sign, Wrap,
 // Unwrap, Derive, Encapsulate …). What a session may do is decided in
-// package token, by one table.
+// internal/engine, by one table.
 package session

@@ -17,6 +17,6 @@
 // and cards as they come and go, List.WaitForSlotEvent is the call of PKCS #11
 // for it.
 //
-// What a token is and does is in package token; a card with several user PINs
+// What a token does is in package session; a card with several user PINs
 // has a token for each, and so several slots on one reader.
 package slot

@@ -19,5 +19,5 @@
 // and reported as package apdu says. Every card that is in use has a connection
 // of its own to the service, so that a reader that hangs holds up nobody else.
 //
-// What cards are, and what is on them, is left to package token.
+// What cards are, and what is on them, is left to the drivers.
 package pcsc

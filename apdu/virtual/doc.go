@@ -33,5 +33,5 @@
 // The card is honest about what it is not: its keys lie in the memory of the
 // process, and nothing keeps the owner of that from reading them. In a file
 // what a PIN guards is sealed under it, as good as the PIN is; Open says what
-// that means, and what is not sealed. What a card's content means is left to package token.
+// that means, and what is not sealed. What a card's content means is left to the drivers.
 package virtual
